@@ -1,0 +1,54 @@
+package batch
+
+import "math/bits"
+
+// appendVarint appends v in zigzag base-128 form.
+func appendVarint(dst []byte, v int64) []byte {
+	u := uint64(v<<1) ^ uint64(v>>63)
+	for u >= 0x80 {
+		dst = append(dst, byte(u)|0x80)
+		u >>= 7
+	}
+	return append(dst, byte(u))
+}
+
+// putVarint writes v at the start of b, which has room, and returns the bytes written.
+func putVarint(b []byte, v int64) int {
+	u := uint64(v<<1) ^ uint64(v>>63)
+	n := 0
+	for u >= 0x80 {
+		b[n] = byte(u) | 0x80
+		u >>= 7
+		n++
+	}
+	b[n] = byte(u)
+	return n + 1
+}
+
+// varintSize returns the bytes appendVarint takes for v.
+func varintSize(v int64) int {
+	u := uint64(v<<1) ^ uint64(v>>63)
+	return (bits.Len64(u|1) + 6) / 7
+}
+
+// varint decodes a zigzag varint at b[at:]. next is its end, or -1 if it is cut off or longer than 10 bytes.
+func varint(b []byte, at int) (v int64, next int) {
+	if at < len(b) && b[at] < 0x80 {
+		u := uint64(b[at])
+		return int64(u>>1) ^ -int64(u&1), at + 1
+	}
+	return varintSlow(b, at)
+}
+
+func varintSlow(b []byte, at int) (v int64, next int) {
+	var u uint64
+	for shift := uint(0); shift < 70 && at < len(b); shift += 7 {
+		c := b[at]
+		at++
+		u |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return int64(u>>1) ^ -int64(u&1), at
+		}
+	}
+	return 0, -1
+}

@@ -1,0 +1,122 @@
+package edge
+
+import (
+	"reflect"
+	"time"
+)
+
+// Graph is a finished topology, untyped.
+type Graph struct {
+	App    string
+	Nodes  []*Node // in the order they were added: parents before children
+	Stores []*Store
+	Topics []*Topic
+	Subs   []*Sub
+	Groups []Group // sources that must have equal partition counts
+}
+
+// Kind is what a node is for the task.
+type Kind int
+
+const (
+	Processor Kind = iota
+	Source
+	Sink
+)
+
+// Need is which typed parts of a record a node reads, or passes through.
+type Need struct{ Key, Val bool }
+
+// Serdes are the serdes of an edge's bytes: a serde.Serde[K] behind Key, a serde.Serde[V] behind Val; nil where the
+// typed part has no bytes. Where it is not nil, Meta.Key (Meta.Val) holds them for every record of the edge.
+type Serdes struct{ Key, Val any }
+
+// Node is a vertex of the graph.
+type Node struct {
+	ID       int
+	Name     string // unique
+	Label    string // what the user calls it; "" where not said
+	Kind     Kind
+	Pos      string       // file:line of the user's call
+	Key, Val reflect.Type // what the node emits; for a sink, what it takes
+	Parents  []*Node
+	Children []*Node
+	Stores   []string // names
+	Topic    *Topic   // of a source or sink
+	Side     string   // tag under which its parent feeds it; "" for an ordinary node
+	Sub      *Sub
+
+	// Reads is what the node itself looks at, Keeps what it passes on unchanged: needs of the children for that part
+	// become its own. Wants is the outcome: what must be decoded on the edges into it.
+	Reads, Keeps, Wants Need
+	// Touch says that the node looks up the record's own key in its stores: a hint can be given ahead.
+	Touch bool
+
+	// Resolve learns the serdes of the bytes that come in and says those that go out. It runs once, in Build.
+	Resolve func(n *Node, in Serdes) (out Serdes, err error)
+	In, Out Serdes
+
+	// Open makes the node's receive function for one task: an Emit[K, V], or an Entrance for a source.
+	Open func(t Task) (any, error)
+}
+
+// Topic is a topic that a graph reads or writes, untyped.
+type Topic struct {
+	Name        string // with the app's prefix if internal
+	Short       string // without
+	Internal    bool   // a repartition topic: made by the app
+	Partitions  int    // asked for by the user; 0: as it is, or as the sources have
+	Settings    map[string]string
+	Source      *Node // nil if only written
+	Sinks       []*Node
+	Reset       Reset
+	Table       bool // a table's source: the topic is its changelog
+	Pos         string
+	KeySerde    string
+	ValueSerde  string
+	Partitioned bool // has a partitioner of the user's own
+}
+
+// Reset is a place to begin reading without a committed offset.
+type Reset struct {
+	Latest, None bool
+	Back         time.Duration
+}
+
+// Store is a store of the graph.
+type Store struct {
+	Name      string
+	Type      reflect.Type // of Spec
+	Spec      any          // a state.AnySpec
+	Later     func() any   // gives Spec in Build, where it is nil
+	Pos       string
+	Nodes     []*Node
+	Sub       *Sub
+	Changelog string // topic; "" if there is none
+	FromTopic *Topic // the changelog is this source topic
+}
+
+// Sub is a connected part of the graph: it runs as one task for each partition.
+type Sub struct {
+	ID      int
+	Nodes   []*Node
+	Sources []*Node
+	Stores  []*Store
+}
+
+// Group is a set of topics that a join reads side by side.
+type Group struct {
+	Topics []*Topic
+	Name   string // of the join
+	Pos    string
+}
+
+// Topic returns the topic of that full name, nil if the graph has none.
+func (g *Graph) Topic(name string) *Topic {
+	for _, t := range g.Topics {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+)
+
+// Task is what a task offers its nodes. It belongs to the task's goroutine.
+type Task interface {
+	ID() string // sub-topology and partition, as in "0_3"
+	App() string
+	Partition() int32
+	Context() context.Context
+	Logger() *slog.Logger
+	Dir() string
+	Now() int64
+	StreamTime() int64
+	Commit()
+
+	// Meta is the record at hand.
+	Meta() *Meta
+	// Hash fills in the words and hash of m.Key.
+	Hash(m *Meta)
+	// Receive returns the receive function of n, made at the first call.
+	Receive(n *Node) (any, error)
+	// Store returns the handle of a store of the sub-topology.
+	Store(name string) (any, error)
+	// Out returns the way into a topic.
+	Out(t *Topic) (Out, error)
+	// Counter returns a counter of the node, exported under that name.
+	Counter(n *Node, name string) *int64
+	// Drop counts a record that the node drops, by reason.
+	Drop(n *Node, reason string) *int64
+	// Failed hands a failure to the app's policy: nil means that the record was skipped or put aside, and the node
+	// returns nil in turn; any other error stops the task and is returned as it is.
+	Failed(n *Node, phase Phase, err error) error
+	// Schedule calls f every d of the given time until stop is called.
+	Schedule(n *Node, d time.Duration, wall bool, f func(now int64) error) (stop func())
+	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
+	OnEnd(f func(committed bool))
+	// OnClose calls f when the task closes.
+	OnClose(f func() error)
+	// Strict says whether nodes shall check that callbacks leave their arguments alone: under test.
+	Strict() bool
+}
+
+// Out is a topic as a sink sees it.
+type Out interface {
+	Partitions() int32
+	// Append adds a record. All slices are copied. partition -1 is any. headers is the raw form.
+	Append(partition int32, time int64, key, value, headers []byte) error
+}
+
+// Entrance is a source in one task.
+type Entrance interface {
+	// Time returns the event time of the raw record in m, which has the record's own time; partition is the highest
+	// time seen in its partition, -1 if none. skip says that the record is dropped and already counted.
+	Time(m *Meta, partition int64) (t int64, skip bool, err error)
+	// Push decodes what is needed and passes the record on.
+	Push(m *Meta) error
+}
+
+// Phase is where a record failed.
+type Phase int
+
+const (
+	Decode Phase = iota
+	Process
+	Produce
+)
+
+// String returns the phase's name.
+func (p Phase) String() string { return [...]string{"decode", "process", "produce"}[p] }
+
+// Place is a node within a task: where its function is made.
+type Place struct {
+	Task
+	Node *Node
+}
+
+// Drop counts a record that the node at p drops.
+func (p Place) Drop(reason string) *int64 { return p.Task.Drop(p.Node, reason) }
+
+// Failed hands a failure of the node at p to the app's policy.
+func (p Place) Failed(err error) error { return p.Task.Failed(p.Node, Process, err) }
+
+// Next returns what sends a record to every child of the node at p. One child costs nothing: its own function is the
+// answer.
+//
+// Side nodes stand apart: their parent feeds them by tag.
+func Next[K, V any](p Place) (Emit[K, V], error) {
+	var to []*Node
+	for _, c := range p.Node.Children {
+		if c.Side == "" {
+			to = append(to, c)
+		}
+	}
+	return Fan[K, V](p.Task, p.Node.Name, to)
+}
+
+// Fan returns what sends a record to each of the nodes, in their order.
+func Fan[K, V any](t Task, from string, to []*Node) (Emit[K, V], error) {
+	fs := make([]Emit[K, V], len(to))
+	for i, c := range to {
+		f, err := t.Receive(c)
+		if err != nil {
+			return nil, err
+		}
+		typed, ok := f.(Emit[K, V])
+		if !ok {
+			return nil, fmt.Errorf("edge: %s cannot follow %s: it takes %T", c.Name, from, f)
+		}
+		fs[i] = typed
+	}
+	switch len(fs) {
+	case 0:
+		return func(*Meta, K, V) error { return nil }, nil
+	case 1:
+		return fs[0], nil
+	case 2:
+		a, b := fs[0], fs[1]
+		return func(m *Meta, k K, v V) error {
+			if err := a(m, k, v); err != nil {
+				return err
+			}
+			return b(m, k, v)
+		}, nil
+	}
+	return func(m *Meta, k K, v V) error {
+		for _, f := range fs {
+			if err := f(m, k, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// Op describes a node to be added.
+type Op struct {
+	Kind         string // of its generated name, as in "KSTREAM-FILTER"
+	Label        string // instead of a generated name
+	Reads, Keeps Need
+	Touch        bool
+	Stores       []any // state.AnySpec, or Pending
+	Resolve      func(n *Node, in Serdes) (out Serdes, err error)
+}
+
+// Pending is a store whose serdes are known in Build only: Spec is asked for after Resolve, and returns a state.AnySpec
+// of the given type.
+type Pending struct {
+	Name string
+	Type reflect.Type
+	Spec func() any
+}
+
+// PendingOf declares a store whose spec, a state.Spec, is asked for after Resolve.
+func PendingOf[S any](name string, spec func() S) Pending {
+	return Pending{Name: name, Type: reflect.TypeFor[S](), Spec: func() any { return spec() }}
+}

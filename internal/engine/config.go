@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/engine/log"
+)
+
+// Config of an Engine. [Defaults] is a good one; the zero value serves, too, but takes replication factors other than 1
+// for mistakes and makes no topics on first use.
+type Config struct {
+	Clock     log.Clock    // nil: the system's
+	Logger    *slog.Logger // nil: none
+	ClusterID string       // empty: made once and kept
+
+	AutoCreate            bool          // topics are made on first use (auto.create.topics.enable)
+	DefaultPartitions     int32         // of topics that do not say (num.partitions); 0: 1
+	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms; 0: none
+	MinSessionTimeout     time.Duration // group.min.session.timeout.ms; 0: 6 s
+	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms; 0: 30 min
+	TransactionVersion    int           // the finalized feature transaction.version, 1 or 2; 0: 2
+	MaxFrame              int32         // bytes of a request (socket.request.max.bytes); 0: 100 MiB
+	Log                   log.Config    // of the storage; its clock and callbacks are filled in
+	ClampReplication      bool          // any replication factor is taken, and one replica made
+}
+
+// Defaults returns the configuration the engine is embedded with.
+func Defaults() Config { return Config{AutoCreate: false, ClampReplication: true} }
+
+// fill puts defaults in place of zeros and checks the rest.
+func (c *Config) fill() error {
+	if c.Clock == nil {
+		c.Clock = systemClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = discard
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{{&c.MinSessionTimeout, 6 * time.Second}, {&c.MaxSessionTimeout, 30 * time.Minute}} {
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	if c.DefaultPartitions == 0 {
+		c.DefaultPartitions = 1
+	}
+	if c.TransactionVersion == 0 {
+		c.TransactionVersion = 2
+	}
+	if c.MaxFrame == 0 {
+		c.MaxFrame = 100 << 20
+	}
+	switch {
+	case c.TransactionVersion < 1 || c.TransactionVersion > 2:
+		return fmt.Errorf("engine: TransactionVersion %d: 1 and 2 are known", c.TransactionVersion)
+	case c.MinSessionTimeout < 0 || c.MaxSessionTimeout < c.MinSessionTimeout:
+		return fmt.Errorf("engine: session timeouts from %s to %s", c.MinSessionTimeout, c.MaxSessionTimeout)
+	case c.DefaultPartitions < 0 || c.MaxFrame < 0 || c.InitialRebalanceDelay < 0:
+		return fmt.Errorf("engine: negative DefaultPartitions, MaxFrame or InitialRebalanceDelay")
+	}
+	return nil
+}
+
+// systemClock is the computer's.
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(d, f).Stop
+}

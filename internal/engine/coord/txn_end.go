@@ -1,0 +1,211 @@
+package coord
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/log"
+)
+
+// End is an EndTxn request.
+type End struct {
+	ID         string
+	ProducerID int64
+	Epoch      int16
+	Commit     bool
+	// Bumps says that the client speaks version 2 of the protocol (EndTxn v5): every end gives it a new epoch.
+	Bumps bool
+}
+
+// End ends the transaction of a producer and returns its id and epoch from now on. It may be answered when the ticket
+// is durable; all that the transaction wrote is visible, or gone, by then.
+func (s *Txns) End(ctx context.Context, e End) (Inited, code.Code) {
+	if e.ID == "" {
+		return Inited{}, code.InvalidRequest
+	}
+	spare := int64(-1)
+	if e.Bumps {
+		var c code.Code
+		if spare, c = s.spareID(ctx, e.ID, false); c != code.None {
+			return Inited{}, c
+		}
+	}
+	t, c := s.lock(e.ID, false)
+	if c != code.None {
+		return Inited{}, c
+	}
+	defer t.mu.Unlock()
+	retry, c := t.mayEnd(&e)
+	if c != code.None {
+		return Inited{}, c
+	}
+	done := Inited{ProducerID: t.producerID, Epoch: t.epoch, Ticket: t.ticket}
+	answered, c := t.endedAlready(&e, retry)
+	if c != code.None {
+		return Inited{}, c
+	}
+	if answered {
+		return done, code.None
+	}
+	plan := ending{commit: e.Commit, producerID: t.producerID, epoch: t.epoch, nextID: t.producerID, nextEpoch: t.epoch}
+	version := int16(1)
+	if e.Bumps {
+		version = 2
+		plan.epoch++
+		plan.nextEpoch++
+		if t.epoch >= lastEpoch {
+			if spare < 0 {
+				return Inited{}, code.ConcurrentTransactions
+			}
+			plan.nextID, plan.nextEpoch = spare, 0
+		}
+	}
+	if err := s.prepare(t, plan, version); err != nil {
+		s.cfg.Logf("transaction %q: %v", t.id, err)
+		return Inited{}, code.CoordinatorNotAvailable
+	}
+	return Inited{ProducerID: plan.nextID, Epoch: plan.nextEpoch, Ticket: t.ticket}, code.None
+}
+
+// mayEnd checks who asks. A client of version 2 whose answer was lost asks again with the epoch before.
+func (t *txn) mayEnd(e *End) (retry bool, c code.Code) {
+	bumped := e.Bumps && t.version >= 2
+	switch {
+	case e.ProducerID == t.producerID && e.Epoch == t.epoch:
+		return false, code.None
+	case bumped && e.ProducerID == t.producerID && e.Epoch == t.epoch-1:
+		return true, code.None
+	case bumped && e.ProducerID == t.prevID && e.Epoch == lastEpoch && t.epoch == 0:
+		return true, code.None
+	case e.ProducerID != t.producerID:
+		return false, code.InvalidProducerIDMapping
+	}
+	return false, code.ProducerFenced
+}
+
+// endedAlready settles the request if there is nothing to end: true if it is answered as it stands.
+func (t *txn) endedAlready(e *End, retry bool) (bool, code.Code) {
+	switch t.state {
+	case TxnOngoing:
+		if retry {
+			return false, code.ProducerFenced // the client began another transaction since
+		}
+		return false, code.None
+	case TxnPrepareCommit, TxnPrepareAbort:
+		if e.Commit == (t.state == TxnPrepareCommit) {
+			return false, code.ConcurrentTransactions
+		}
+		return false, code.InvalidTxnState
+	case TxnCompleteCommit, TxnCompleteAbort:
+		same := e.Commit == (t.state == TxnCompleteCommit)
+		if same && (retry || !e.Bumps) {
+			return true, code.None
+		}
+		if retry || !e.Bumps {
+			return false, code.InvalidTxnState
+		}
+	}
+	// Version 2 may abort a transaction that was never begun, and gets its new epoch.
+	if e.Bumps && !e.Commit && !retry {
+		return false, code.None
+	}
+	return false, code.InvalidTxnState
+}
+
+// prepare writes down how the transaction ends, and ends it so. t.mu must be held.
+func (s *Txns) prepare(t *txn, plan ending, version int16) error {
+	before := t.progress
+	plan.outstanding = maps.Clone(t.partitions)
+	if t.state != TxnOngoing {
+		plan.outstanding = nil
+		t.started = s.clock.Now()
+		t.partitions = nil
+	}
+	t.state = TxnPrepareAbort
+	if plan.commit {
+		t.state = TxnPrepareCommit
+	}
+	t.version, t.ending = version, &plan
+	if err := s.save(t); err != nil {
+		t.progress = before
+		return err
+	}
+	t.timer.cancel()
+	s.finish(t)
+	return nil
+}
+
+// markerRetry is how long a marker that could not be written waits for the next try.
+const markerRetry = time.Second
+
+// finish writes the markers that are missing and completes the transaction. Until all are written it tries again and
+// the transactional id takes no other. t.mu must be held.
+func (s *Txns) finish(t *txn) {
+	e := t.ending
+	for _, tp := range slices.SortedFunc(maps.Keys(e.outstanding), compareTP) {
+		ticket, err := s.mark(tp, e)
+		if err != nil {
+			s.cfg.Logf("transaction %q: marker for %s-%d: %v", t.id, tp.Topic, tp.Partition, err)
+			continue
+		}
+		t.ticket = max(t.ticket, ticket)
+		delete(e.outstanding, tp)
+	}
+	if len(e.outstanding) > 0 {
+		s.retry(t)
+		return
+	}
+	before := t.progress
+	t.state = TxnCompleteAbort
+	if e.commit {
+		t.state = TxnCompleteCommit
+	}
+	if e.nextID != t.producerID {
+		t.prevID = t.producerID
+	}
+	t.prevEpoch = -1
+	if t.version >= 2 && e.nextEpoch != t.epoch {
+		t.prevEpoch = t.epoch
+	}
+	t.producerID, t.epoch = e.nextID, e.nextEpoch
+	t.partitions, t.ending = nil, nil
+	if err := s.save(t); err != nil {
+		s.cfg.Logf("transaction %q: %v", t.id, err)
+		t.progress = before
+		s.retry(t)
+	}
+}
+
+func (s *Txns) retry(t *txn) {
+	t.timer.cancel()
+	t.timer = s.after(t, markerRetry, func() {
+		if t.ending != nil {
+			s.finish(t)
+		}
+	})
+}
+
+// mark writes the marker of one partition. A partition whose topic was deleted needs none.
+func (s *Txns) mark(tp TopicPartition, e *ending) (log.Ticket, error) {
+	p := s.cfg.Partition(tp)
+	if p == nil {
+		return 0, nil
+	}
+	done, err := p.EndTxn(e.producerID, e.epoch, e.commit, s.dir.LeaderEpoch())
+	if err != nil {
+		return 0, err
+	}
+	if tp.Topic == s.cfg.OffsetsTopic {
+		s.groups.endTxn(tp.Partition, e.producerID, e.commit, done.Ticket)
+	}
+	return done.Ticket, nil
+}
+
+// fenceAndAbort aborts the open transaction under an epoch that no client has. t.mu must be held.
+func (s *Txns) fenceAndAbort(t *txn) error {
+	fence := t.epoch + 1
+	return s.prepare(t, ending{producerID: t.producerID, epoch: fence, nextID: t.producerID, nextEpoch: fence}, t.version)
+}

@@ -1,0 +1,244 @@
+package log
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/thalweg/thalweg/internal/batch"
+)
+
+// segment is one file of a partition with what is known about it. The fields after meta belong to the partition's
+// lock as long as the segment is its last; after that they do not change.
+type segment struct {
+	fs   vfs.FS
+	dir  string
+	base int64 // offset the segment begins at
+	gen  int32 // 0 as appended; grows each time the cleaner rewrites it
+
+	segmentMeta
+	aborted []abortedTxn // sorted by last
+
+	interval    int64 // bytes between index entries
+	indexed     int64 // bytes since the last index entry
+	saved       int   // index entries that are in the index file
+	flushed     int64 // bytes that are synced
+	abortsSaved int   // aborted transactions that are in their file
+
+	file handle
+
+	indexMu sync.Mutex // protects following fields
+	x       index      // nil for a sealed segment: not loaded
+	used    bool       // since the last sweep
+}
+
+// segmentMeta is what a manifest says about a segment.
+type segmentMeta struct {
+	end     int64 // offset after the last batch
+	size    int64 // bytes of batches in the file
+	max     int64 // greatest timestamp; noTime: empty
+	first   int64 // timestamp of the first batch, for rolling by time
+	touched int64 // clock time of the last append, ms
+}
+
+func newSegment(fs vfs.FS, dir string, base int64, gen int32, interval int32) *segment {
+	s := &segment{fs: fs, dir: dir, base: base, gen: gen, interval: int64(interval)}
+	s.end, s.max = base, noTime
+	s.indexed = s.interval
+	s.file.fs, s.file.path = fs, s.path(logExt)
+	return s
+}
+
+const (
+	logExt   = ".log"
+	indexExt = ".index"
+	txnExt   = ".txn"
+)
+
+// name returns the name of one of the segment's files.
+func (s *segment) name(ext string) string { return fmt.Sprintf("%020d.%d%s", s.base, s.gen, ext) }
+
+func (s *segment) path(ext string) string { return s.fs.PathJoin(s.dir, s.name(ext)) }
+
+// append writes one batch at the end of the file. The caller then calls note; if append failed, nothing changed.
+func (s *segment) append(b []byte) error {
+	f, err := s.file.acquire()
+	if err != nil {
+		return err
+	}
+	defer s.file.release()
+	_, err = f.WriteAt(b, s.size)
+	return err
+}
+
+// note counts the batch with header h, now at the end of the file, in.
+func (s *segment) note(h *batch.Header, now int64) {
+	size := int64(h.Size())
+	s.indexMu.Lock()
+	if s.indexed >= s.interval || len(s.x) == 0 {
+		s.x = append(s.x, entry{offset: h.BaseOffset, pos: s.size, before: s.max})
+		s.indexed = 0
+	}
+	s.indexMu.Unlock()
+	s.indexed += size
+	if s.size == 0 {
+		s.first = h.BaseTimestamp
+	}
+	s.size += size
+	s.end = h.LastOffset() + 1
+	s.max = max(s.max, h.MaxTimestamp)
+	s.touched = now
+}
+
+// full reports whether a batch must go to a new segment.
+func (s *segment) full(h *batch.Header, base int64, cfg *Settings) bool {
+	if s.size == 0 {
+		return false
+	}
+	return s.size+int64(h.Size()) > cfg.SegmentBytes || base+int64(h.LastOffsetDelta)-s.base > 1<<31-1 ||
+		h.MaxTimestamp-s.first > cfg.SegmentMs
+}
+
+// index returns the segment's index, loaded from its file or made anew if it was dropped. It must not be changed.
+func (s *segment) index() (index, error) {
+	s.indexMu.Lock()
+	defer s.indexMu.Unlock()
+	s.used = true
+	if s.x != nil || s.size == 0 {
+		return s.x, nil
+	}
+	x, err := s.loadIndex()
+	if err != nil {
+		return nil, err
+	}
+	s.x = x
+	return x, nil
+}
+
+// loadIndex reads the index file and scans the segment from the last valid entry on, so that the result is complete
+// whatever the file holds.
+func (s *segment) loadIndex() (index, error) {
+	b, err := readFile(s.fs, s.path(indexExt), maxSegmentBytes)
+	if err != nil && !missing(err) && !errors.Is(err, ErrCorrupt) {
+		return nil, err
+	}
+	x := decodeIndex(b[:min(len(b), s.saved*entrySize)], s.base, s.size)
+	if n := len(x); n > 0 {
+		x = x[:n-1] // found again, and thereby verified, by the scan
+	}
+	last := entry{before: noTime}
+	if n := len(x); n > 0 {
+		last = x[n-1]
+	}
+	f, err := s.file.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer s.file.release()
+	greatest, since := last.before, s.interval
+	w := walker{f: f, pos: last.pos, size: s.size}
+	for w.next() {
+		if since >= s.interval || len(x) == 0 {
+			if n := len(x); n == 0 || x[n-1].pos < w.at {
+				x = append(x, entry{offset: w.h.BaseOffset, pos: w.at, before: greatest})
+			}
+			since = 0
+		}
+		since += int64(w.h.Size())
+		greatest = max(greatest, w.h.MaxTimestamp)
+	}
+	if w.err != nil {
+		return nil, fmt.Errorf("log: %s: %w", s.path(logExt), w.err)
+	}
+	return x, nil
+}
+
+// sweep drops what a sealed and flushed segment keeps for reads if there were none since the last sweep.
+func (s *segment) sweep() {
+	s.indexMu.Lock()
+	if !s.used {
+		s.x = nil
+	}
+	s.used = false
+	s.indexMu.Unlock()
+	s.file.sweep()
+}
+
+// remove closes and removes the segment's files; reads under way end well.
+func (s *segment) remove() error {
+	err := s.file.retire()
+	for _, ext := range []string{logExt, indexExt, txnExt} {
+		if e := s.fs.Remove(s.path(ext)); e != nil && !missing(e) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// handle is a segment's file, opened when it is needed.
+type handle struct {
+	fs   vfs.FS
+	path string
+
+	mu      sync.Mutex // protects following fields
+	f       vfs.File
+	refs    int
+	idle    bool // no use since the last sweep
+	retired bool
+}
+
+// acquire returns the file, which release gives back.
+func (h *handle) acquire() (vfs.File, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.f == nil {
+		if h.retired {
+			return nil, ErrClosed
+		}
+		f, err := h.fs.OpenReadWrite(h.path, category, vfs.RandomReadsOption)
+		if err != nil {
+			return nil, err
+		}
+		h.f = f
+	}
+	h.refs++
+	h.idle = false
+	return h.f, nil
+}
+
+func (h *handle) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs--
+	if h.refs == 0 && h.retired {
+		_ = h.f.Close() // nothing in it is needed any more
+		h.f = nil
+	}
+}
+
+// retire closes the file once its last user has released it, and keeps it closed.
+func (h *handle) retire() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.retired = true
+	if h.f == nil || h.refs > 0 {
+		return nil
+	}
+	err := h.f.Close()
+	h.f = nil
+	return err
+}
+
+// sweep closes the file if it was not used since the last sweep. Only synced files may be swept: the file's next
+// handle would not hear of a failed write of this one.
+func (h *handle) sweep() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.idle && h.f != nil && h.refs == 0 {
+		_ = h.f.Close() // all of it is synced
+		h.f = nil
+	}
+	h.idle = true
+}

@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/meta"
+)
+
+// Metadata: v0-13
+//
+// Behavior:
+//   - One broker, which is the controller, at the address of the listener the client came by.
+//   - A topic that may be made on first use is made first and then answered with its leader.
+//   - No authorized operations: every field for them says "not asked for".
+//
+// Version notes:
+//   - v0: an empty list asks for all topics; from v1 on null does, and empty asks for none
+//   - v4: AllowAutoTopicCreation; before it every request allows it
+//   - v10: topic ids; v12: topics asked for by id alone
+const metadataShape = "(u@10 s) b@4 b@8-10 b@8"
+
+// noOperations is the value of authorized operations nobody asked for.
+const noOperations = -1 << 31
+
+func metadata(r *request) kmsg.Response {
+	req := r.body.(*kmsg.MetadataRequest)
+	resp := req.ResponseKind().(*kmsg.MetadataResponse)
+	b := kmsg.NewMetadataResponseBroker()
+	b.NodeID, b.Host, b.Port = nodeID, r.conn.addr.host, r.conn.addr.port
+	resp.Brokers = append(resp.Brokers, b)
+	resp.ClusterID = kmsg.StringPtr(r.meta.ClusterID())
+	resp.ControllerID = nodeID
+	resp.AuthorizedOperations = noOperations
+	if req.Topics == nil || r.version == 0 && len(req.Topics) == 0 {
+		for _, t := range r.meta.Topics() {
+			resp.Topics = append(resp.Topics, r.metadataTopic(t))
+		}
+		return resp
+	}
+	create := r.cfg.AutoCreate && (r.version < 4 || req.AllowAutoTopicCreation)
+	seen := make(map[string]bool, len(req.Topics))
+	for i := range req.Topics {
+		rt := &req.Topics[i]
+		var zero [16]byte
+		if rt.TopicID != zero {
+			resp.Topics = append(resp.Topics, r.metadataByID(rt.TopicID))
+			continue
+		}
+		name := deref(rt.Topic)
+		if !seen[name] {
+			seen[name] = true
+			resp.Topics = append(resp.Topics, r.metadataByName(name, create))
+		}
+	}
+	return resp
+}
+
+func (r *request) metadataByID(id [16]byte) kmsg.MetadataResponseTopic {
+	if t := r.meta.TopicByID(id); t != nil {
+		return r.metadataTopic(t)
+	}
+	st := kmsg.NewMetadataResponseTopic()
+	st.TopicID, st.ErrorCode, st.AuthorizedOperations = id, int16(code.UnknownTopicID), noOperations
+	if r.version < 12 {
+		st.Topic = kmsg.StringPtr("")
+	}
+	return st
+}
+
+func (r *request) metadataByName(name string, create bool) kmsg.MetadataResponseTopic {
+	t := r.meta.Topic(name)
+	err := meta.CheckName(name)
+	if t == nil && err == nil && create {
+		t, err = r.autoCreate(name)
+	}
+	if t != nil {
+		return r.metadataTopic(t)
+	}
+	st := kmsg.NewMetadataResponseTopic()
+	st.Topic, st.AuthorizedOperations = &name, noOperations
+	st.ErrorCode = int16(code.UnknownTopicOrPartition)
+	if err != nil {
+		st.ErrorCode = int16(errorCode(err))
+	}
+	return st
+}
+
+// autoCreate makes a topic on its first use.
+func (r *request) autoCreate(name string) (*meta.Topic, error) {
+	t, err := r.meta.Create(r.conn.ctx, meta.Spec{Name: name, Partitions: r.cfg.DefaultPartitions, Replicas: 1})
+	if errorCode(err) == code.TopicAlreadyExists {
+		return r.meta.Topic(name), nil // another connection was faster
+	}
+	return t, err
+}
+
+func (r *request) metadataTopic(t *meta.Topic) kmsg.MetadataResponseTopic {
+	st := kmsg.NewMetadataResponseTopic()
+	st.Topic, st.TopicID, st.IsInternal, st.AuthorizedOperations = &t.Name, t.ID, t.Internal(), noOperations
+	st.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
+	self := []int32{nodeID}
+	for i := range st.Partitions {
+		p := &st.Partitions[i]
+		p.Partition, p.Leader, p.LeaderEpoch = int32(i), nodeID, r.dir.LeaderEpoch()
+		p.Replicas, p.ISR, p.OfflineReplicas = self, self, []int32{}
+	}
+	return st
+}

@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/coord"
+	"github.com/thalweg/thalweg/internal/engine/log"
+)
+
+// OffsetFetch: v0-10
+//
+// Behavior:
+//   - A partition without an offset is answered -1. A null list of topics asks for all that have one.
+//   - With RequireStable a partition whose offset an open transaction holds is UNSTABLE_OFFSET_COMMIT.
+//   - What is answered is durable.
+//
+// Version notes:
+//   - v2: all topics; an error for the whole
+//   - v7: RequireStable
+//   - v8: several groups
+//   - v10: topics by id
+const offsetFetchShape = "s@0-7 (@0-7 s [i]) (@8 s s@9 i@9 (s@8-9 u@10 [i])) b@7"
+
+func offsetFetch(r *request) kmsg.Response {
+	req := r.body.(*kmsg.OffsetFetchRequest)
+	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
+	if r.version < 8 {
+		r.offsetFetchOne(req, resp)
+		return resp
+	}
+	var last log.Ticket
+	for i := range req.Groups {
+		sg, t := r.offsetFetchGroup(&req.Groups[i], req.RequireStable)
+		last = max(last, t)
+		resp.Groups = append(resp.Groups, sg)
+	}
+	r.settle(last, func(c code.Code) {
+		for i := range resp.Groups {
+			resp.Groups[i].ErrorCode, resp.Groups[i].Topics = int16(c), nil
+		}
+	})
+	return resp
+}
+
+// offsetFetchOne answers the versions that ask for one group.
+func (r *request) offsetFetchOne(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse) {
+	var parts []coord.TopicPartition
+	if req.Topics != nil || r.version < 2 {
+		parts = []coord.TopicPartition{}
+	}
+	for i := range req.Topics {
+		for _, p := range req.Topics[i].Partitions {
+			parts = append(parts, coord.TopicPartition{Topic: req.Topics[i].Topic, Partition: p})
+		}
+	}
+	found, ticket, c := r.groups.Fetch(req.Group, parts, req.RequireStable)
+	resp.ErrorCode = int16(c)
+	for _, f := range found {
+		if n := len(resp.Topics); n == 0 || resp.Topics[n-1].Topic != f.Topic {
+			st := kmsg.NewOffsetFetchResponseTopic()
+			st.Topic = f.Topic
+			resp.Topics = append(resp.Topics, st)
+		}
+		sp := kmsg.NewOffsetFetchResponseTopicPartition()
+		sp.Partition, sp.Offset, sp.LeaderEpoch, sp.Metadata, sp.ErrorCode = f.Partition, f.Offset, f.LeaderEpoch, &f.Metadata, int16(f.Code)
+		st := &resp.Topics[len(resp.Topics)-1]
+		st.Partitions = append(st.Partitions, sp)
+	}
+	r.settle(ticket, func(c code.Code) {
+		resp.ErrorCode = int16(c)
+		for i := range resp.Topics {
+			for j := range resp.Topics[i].Partitions {
+				resp.Topics[i].Partitions[j].ErrorCode = int16(c)
+			}
+		}
+	})
+}
+
+func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool) (kmsg.OffsetFetchResponseGroup, log.Ticket) {
+	sg := kmsg.NewOffsetFetchResponseGroup()
+	sg.Group = rg.Group
+	byID := r.version >= 10
+	ids := map[string][16]byte{}
+	var parts []coord.TopicPartition
+	if rg.Topics != nil {
+		parts = []coord.TopicPartition{}
+	}
+	for i := range rg.Topics {
+		rt := &rg.Topics[i]
+		name := rt.Topic
+		if byID {
+			t := r.meta.TopicByID(rt.TopicID)
+			if t == nil {
+				sg.Topics = append(sg.Topics, unknownOffsets(rt))
+				continue
+			}
+			name = t.Name
+			ids[name] = t.ID
+		}
+		for _, p := range rt.Partitions {
+			parts = append(parts, coord.TopicPartition{Topic: name, Partition: p})
+		}
+	}
+	found, ticket, c := r.groups.Fetch(rg.Group, parts, stable)
+	sg.ErrorCode = int16(c)
+	last := ""
+	for _, f := range found {
+		if byID && rg.Topics == nil {
+			t := r.meta.Topic(f.Topic)
+			if t == nil {
+				continue // deleted this moment
+			}
+			ids[f.Topic] = t.ID
+		}
+		if n := len(sg.Topics); n == 0 || last != f.Topic {
+			st := kmsg.NewOffsetFetchResponseGroupTopic()
+			st.Topic, st.TopicID = f.Topic, ids[f.Topic]
+			sg.Topics = append(sg.Topics, st)
+			last = f.Topic
+		}
+		sp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+		sp.Partition, sp.Offset, sp.LeaderEpoch, sp.Metadata, sp.ErrorCode = f.Partition, f.Offset, f.LeaderEpoch, &f.Metadata, int16(f.Code)
+		st := &sg.Topics[len(sg.Topics)-1]
+		st.Partitions = append(st.Partitions, sp)
+	}
+	return sg, ticket
+}
+
+// unknownOffsets answers a topic whose id is not known.
+func unknownOffsets(rt *kmsg.OffsetFetchRequestGroupTopic) kmsg.OffsetFetchResponseGroupTopic {
+	st := kmsg.NewOffsetFetchResponseGroupTopic()
+	st.TopicID = rt.TopicID
+	for _, p := range rt.Partitions {
+		sp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+		sp.Partition, sp.Offset, sp.LeaderEpoch, sp.Metadata = p, -1, -1, kmsg.StringPtr("")
+		sp.ErrorCode = int16(code.UnknownTopicID)
+		st.Partitions = append(st.Partitions, sp)
+	}
+	return st
+}

@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+)
+
+// ApiVersions: v0-5
+//
+// Behavior:
+//   - Lists the table that also gates the versions of requests.
+//   - A version not served is answered in v0 with UNSUPPORTED_VERSION and the whole list. The response's header is
+//     always of the first kind, without tagged fields.
+//   - The finalized feature transaction.version tells clients which transaction protocol to use.
+//
+// Version notes:
+//   - v3: client software; features
+//   - v5: a client names the cluster and node it believes to reach; others are told to bootstrap again
+const apiVersionsShape = "s@3 s@3 s@5 i@5"
+
+func apiVersions(r *request) kmsg.Response {
+	req := r.body.(*kmsg.ApiVersionsRequest)
+	resp := r.versions(req)
+	if req.Version >= 3 {
+		if !softwareName(req.ClientSoftwareName) || !softwareName(req.ClientSoftwareVersion) {
+			resp = kmsg.NewPtrApiVersionsResponse()
+			resp.SetVersion(req.Version)
+			resp.ErrorCode = int16(code.InvalidRequest)
+			return resp
+		}
+		r.conn.software = req.ClientSoftwareName + " " + req.ClientSoftwareVersion
+	}
+	wrongCluster := req.ClusterID != nil && *req.ClusterID != r.meta.ClusterID()
+	if req.Version >= 5 && (wrongCluster || req.NodeID >= 0 && req.NodeID != nodeID) {
+		resp.ErrorCode = int16(code.RebootstrapRequired)
+	}
+	return resp
+}
+
+func unsupportedApiVersions(r *request) kmsg.Response {
+	resp := r.versions(r.body.(*kmsg.ApiVersionsRequest))
+	resp.ErrorCode = int16(code.UnsupportedVersion)
+	return resp
+}
+
+func (r *request) versions(req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsResponse {
+	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
+	for _, key := range slices.Sorted(maps.Keys(apis)) {
+		k := kmsg.NewApiVersionsResponseApiKey()
+		k.ApiKey, k.MinVersion, k.MaxVersion = key, apis[key].min, apis[key].max
+		resp.ApiKeys = append(resp.ApiKeys, k)
+	}
+	s := kmsg.NewApiVersionsResponseSupportedFeature()
+	s.Name, s.MinVersion, s.MaxVersion = "transaction.version", 0, 2
+	f := kmsg.NewApiVersionsResponseFinalizedFeature()
+	f.Name, f.MinVersionLevel, f.MaxVersionLevel = s.Name, r.cfg.TransactionVersion, r.cfg.TransactionVersion
+	resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
+	resp.FinalizedFeaturesEpoch = 0
+	return resp
+}
+
+// softwareName reports whether s may name a client's software (KIP-511).
+func softwareName(s string) bool {
+	if s == "" {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (c != '-' && c != '.' || i == 0 || i == len(s)-1) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/meta"
+)
+
+// DeleteTopics: v0-6
+//
+// Behavior:
+//   - The topic is gone, durably, when it is answered; the groups' offsets for it go with it, and waiting fetches end.
+//
+// Version notes:
+//   - v6: topics by name or id
+const deleteTopicsShape = "[@0-5 s] (@6 s u) i"
+
+func deleteTopics(r *request) kmsg.Response {
+	req := r.body.(*kmsg.DeleteTopicsRequest)
+	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
+	for _, name := range req.TopicNames {
+		st := kmsg.NewDeleteTopicsResponseTopic()
+		st.Topic = &name
+		t := r.meta.Topic(name)
+		if t != nil {
+			st.TopicID = t.ID
+		}
+		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, code.UnknownTopicOrPartition))
+		resp.Topics = append(resp.Topics, st)
+	}
+	for i := range req.Topics {
+		rt := &req.Topics[i]
+		st := kmsg.NewDeleteTopicsResponseTopic()
+		st.Topic, st.TopicID = rt.Topic, rt.TopicID
+		var t *meta.Topic
+		unknown := code.UnknownTopicOrPartition
+		if rt.Topic != nil {
+			t = r.meta.Topic(*rt.Topic)
+		} else {
+			t, unknown = r.meta.TopicByID(rt.TopicID), code.UnknownTopicID
+		}
+		if t != nil {
+			st.Topic, st.TopicID = &t.Name, t.ID
+		}
+		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, unknown))
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
+}
+
+func (r *request) deleteTopic(t *meta.Topic, unknown code.Code) error {
+	if t == nil {
+		return &meta.Failure{Code: unknown, Text: "there is no such topic"}
+	}
+	if t.Internal() {
+		return &meta.Failure{Code: code.InvalidTopic, Text: "the coordinators' topics cannot be deleted"}
+	}
+	if err := r.meta.Delete(r.conn.ctx, t.Name); err != nil {
+		return err
+	}
+	r.groups.ForgetTopic(t.Name)
+	for i := range t.Partitions {
+		r.waiters.wake(t.Log(i))
+	}
+	return nil
+}

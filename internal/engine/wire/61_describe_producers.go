@@ -1,0 +1,43 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
+)
+
+// DescribeProducers: v0
+//
+// Behavior:
+//   - The producers a partition remembers, with their open transactions.
+const describeProducersShape = "(s [i])"
+
+func describeProducers(r *request) kmsg.Response {
+	req := r.body.(*kmsg.DescribeProducersRequest)
+	resp := req.ResponseKind().(*kmsg.DescribeProducersResponse)
+	for i := range req.Topics {
+		rt := &req.Topics[i]
+		t := r.meta.Topic(rt.Topic)
+		st := kmsg.NewDescribeProducersResponseTopic()
+		st.Topic = rt.Topic
+		for _, n := range rt.Partitions {
+			sp := kmsg.NewDescribeProducersResponseTopicPartition()
+			sp.Partition = n
+			p := r.meta.Partition(t, n)
+			if p == nil {
+				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
+				st.Partitions = append(st.Partitions, sp)
+				continue
+			}
+			for _, x := range p.Producers() {
+				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+				a.ProducerID, a.ProducerEpoch, a.LastSequence = x.ID, int32(x.Epoch), x.LastSequence
+				a.LastTimestamp, a.CoordinatorEpoch, a.CurrentTxnStartOffset = x.LastTime, r.dir.LeaderEpoch(), x.TxnStart
+				sp.ActiveProducers = append(sp.ActiveProducers, a)
+			}
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
+}

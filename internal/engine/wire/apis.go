@@ -1,0 +1,73 @@
+package wire
+
+import "github.com/twmb/franz-go/pkg/kmsg"
+
+// api is one line of the table that drives ApiVersions, the version gate, the structural walk and the dispatch.
+type api struct {
+	key      int16
+	name     string
+	min, max int16 // advertised
+	serve    int16 // lowest version answered; below it the connection is closed
+	shape    shape // of the request's body
+	handle   func(*request) kmsg.Response
+	bulk     bool // elements are bounded by the size of the frame alone
+}
+
+// elements is how many array elements a request of a may have.
+func (a *api) elements() int {
+	if a.bulk {
+		return 1<<31 - 1
+	}
+	return maxElements
+}
+
+// apis is the table by key; keys that are not served are nil.
+var apis = map[int16]*api{}
+
+func init() {
+	for _, a := range table() {
+		a.serve = max(a.serve, a.min)
+		apis[a.key] = &a
+	}
+}
+
+// table lists what is served. Minima matter as much as maxima: clients of some libraries switch features off, or stop,
+// when the range does not begin where they expect it. Produce 0 to 2 is in the range for that reason alone.
+func table() []api {
+	return []api{
+		{key: 0, name: "Produce", min: 0, max: 13, serve: 3, shape: mustShape(produceShape), handle: produce, bulk: true},
+		{key: 1, name: "Fetch", min: 4, max: 18, shape: mustShape(fetchShape), handle: fetch, bulk: true},
+		{key: 2, name: "ListOffsets", min: 0, max: 11, shape: mustShape(listOffsetsShape), handle: listOffsets},
+		{key: 3, name: "Metadata", min: 0, max: 13, shape: mustShape(metadataShape), handle: metadata},
+		{key: 8, name: "OffsetCommit", min: 0, max: 10, shape: mustShape(offsetCommitShape), handle: offsetCommit},
+		{key: 9, name: "OffsetFetch", min: 0, max: 10, shape: mustShape(offsetFetchShape), handle: offsetFetch},
+		{key: 10, name: "FindCoordinator", min: 0, max: 6, shape: mustShape(findCoordinatorShape), handle: findCoordinator},
+		{key: 11, name: "JoinGroup", min: 0, max: 9, shape: mustShape(joinGroupShape), handle: joinGroup},
+		{key: 12, name: "Heartbeat", min: 0, max: 4, shape: mustShape(heartbeatShape), handle: heartbeat},
+		{key: 13, name: "LeaveGroup", min: 0, max: 5, shape: mustShape(leaveGroupShape), handle: leaveGroup},
+		{key: 14, name: "SyncGroup", min: 0, max: 5, shape: mustShape(syncGroupShape), handle: syncGroup},
+		{key: 15, name: "DescribeGroups", min: 0, max: 6, shape: mustShape(describeGroupsShape), handle: describeGroups},
+		{key: 16, name: "ListGroups", min: 0, max: 5, shape: mustShape(listGroupsShape), handle: listGroups},
+		{key: 18, name: "ApiVersions", min: 0, max: 5, shape: mustShape(apiVersionsShape), handle: apiVersions},
+		{key: 19, name: "CreateTopics", min: 0, max: 7, shape: mustShape(createTopicsShape), handle: createTopics},
+		{key: 20, name: "DeleteTopics", min: 0, max: 6, shape: mustShape(deleteTopicsShape), handle: deleteTopics},
+		{key: 21, name: "DeleteRecords", min: 0, max: 2, shape: mustShape(deleteRecordsShape), handle: deleteRecords},
+		{key: 22, name: "InitProducerID", min: 0, max: 5, shape: mustShape(initProducerIDShape), handle: initProducerID},
+		{key: 23, name: "OffsetForLeaderEpoch", min: 0, max: 4, shape: mustShape(offsetForLeaderEpochShape), handle: offsetForLeaderEpoch},
+		{key: 24, name: "AddPartitionsToTxn", min: 0, max: 5, shape: mustShape(addPartitionsToTxnShape), handle: addPartitionsToTxn},
+		{key: 25, name: "AddOffsetsToTxn", min: 0, max: 4, shape: mustShape(addOffsetsToTxnShape), handle: addOffsetsToTxn},
+		{key: 26, name: "EndTxn", min: 0, max: 5, shape: mustShape(endTxnShape), handle: endTxn},
+		{key: 28, name: "TxnOffsetCommit", min: 0, max: 6, shape: mustShape(txnOffsetCommitShape), handle: txnOffsetCommit},
+		{key: 32, name: "DescribeConfigs", min: 0, max: 4, shape: mustShape(describeConfigsShape), handle: describeConfigs},
+		{key: 33, name: "AlterConfigs", min: 0, max: 2, shape: mustShape(alterConfigsShape), handle: alterConfigs},
+		{key: 37, name: "CreatePartitions", min: 0, max: 3, shape: mustShape(createPartitionsShape), handle: createPartitions},
+		{key: 42, name: "DeleteGroups", min: 0, max: 3, shape: mustShape(deleteGroupsShape), handle: deleteGroups},
+		{key: 44, name: "IncrementalAlterConfigs", min: 0, max: 1, shape: mustShape(incrementalAlterConfigsShape), handle: incrementalAlterConfigs},
+		{key: 47, name: "OffsetDelete", min: 0, max: 0, shape: mustShape(offsetDeleteShape), handle: offsetDelete},
+		{key: 60, name: "DescribeCluster", min: 0, max: 2, shape: mustShape(describeClusterShape), handle: describeCluster},
+		{key: 61, name: "DescribeProducers", min: 0, max: 0, shape: mustShape(describeProducersShape), handle: describeProducers},
+		{key: 65, name: "DescribeTransactions", min: 0, max: 0, shape: mustShape(describeTransactionsShape), handle: describeTransactions},
+		{key: 66, name: "ListTransactions", min: 0, max: 2, shape: mustShape(listTransactionsShape), handle: listTransactions},
+		{key: 75, name: "DescribeTopicPartitions", min: 0, max: 0, shape: mustShape(describeTopicPartitionsShape), handle: describeTopicPartitions},
+	}
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	batchRows    = 10_000           // a checkpoint of fewer rows goes through a batch, others as files
+	stateRefresh = 10 * time.Minute // how often the time of a store without changes is written
+)
+
+// Checkpoint is a checkpoint under way: Encode in slices on the task's goroutine until it reports done, Write on any
+// goroutine, Finish on the task's again with Write's error.
+type Checkpoint struct {
+	store   frozen
+	db      *DB
+	prefix  []byte // of the store partition
+	state   state
+	parts   []*part // by prefix
+	dropped []byte  // windows before it have gone; nil: none new
+	encoded bool
+	written atomic.Bool
+}
+
+// frozen is a store of which a checkpoint is under way.
+type frozen interface {
+	encodeFrozen(rows int) (done bool)
+	finish(c *Checkpoint, below bool)
+}
+
+// Encode encodes about so many rows and reports whether that was all.
+func (c *Checkpoint) Encode(rows int) (done bool) {
+	if !c.encoded {
+		c.encoded = c.store.encodeFrozen(rows)
+	}
+	return c.encoded
+}
+
+// Write makes what Encode has encoded durable below, with the position it stands for: all or nothing.
+func (c *Checkpoint) Write() error {
+	if !c.encoded {
+		panic("store: Checkpoint.Write before Encode was done")
+	}
+	rows := 0
+	for _, p := range c.parts {
+		if p.err != nil {
+			return p.err
+		}
+		rows += len(p.rows)
+		p.sort()
+	}
+	var err error
+	if rows < batchRows {
+		err = c.writeBatch()
+	} else {
+		err = c.writeFiles()
+	}
+	c.written.Store(err == nil)
+	return err
+}
+
+// Finish ends the checkpoint. After an error of Write, or without a Write, its rows wait for the next one.
+func (c *Checkpoint) Finish(err error) {
+	c.store.finish(c, err == nil && c.written.Load())
+}
+
+func (c *Checkpoint) writeBatch() error {
+	return c.db.apply(func(b *pebble.Batch) error {
+		if c.dropped != nil {
+			if err := b.DeleteRange(c.prefix, c.dropped, nil); err != nil {
+				return fmt.Errorf("store: delete expired windows: %w", err)
+			}
+		}
+		var full []byte
+		for _, p := range c.parts {
+			full = append(full[:0], p.prefix...)
+			for _, r := range p.rows {
+				key, value := p.row(r)
+				full = append(full[:len(p.prefix)], key...)
+				if err := set(b, full, value); err != nil {
+					return fmt.Errorf("store: write %s: %w", c.db.dir, err)
+				}
+			}
+		}
+		return b.Set(stateKey(c.prefix), appendState(nil, c.state), nil)
+	})
+}
+
+func set(b *pebble.Batch, key, value []byte) error {
+	if value == nil {
+		return b.Delete(key, nil)
+	}
+	return b.Set(key, value, nil)
+}
+
+// begin makes the checkpoint of a store, nil if it has nothing to write.
+func (b *base) begin(f frozen, pending int, dropped []byte) *Checkpoint {
+	if b.env.DB == nil || b.ck != nil {
+		return nil
+	}
+	same := b.ended.Offset == b.below.Offset && b.ended.TopicID == b.below.TopicID &&
+		b.ended.At-b.below.At < stateRefresh.Milliseconds()
+	if pending == 0 && same && dropped == nil {
+		return nil
+	}
+	b.ck = &Checkpoint{store: f, db: b.env.DB, prefix: b.prefix(), state: b.ended, dropped: dropped}
+	return b.ck
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"iter"
+
+	"github.com/thalweg/thalweg/serde"
+)
+
+// KV is a map from key bytes to values with times: the segment table. It implements [Store].
+type KV[V any] struct {
+	base
+	tab   *table[V]
+	nulls bool // the serde may write null
+}
+
+// OpenKV opens the store of that name. s.Kind says whether rows keep the time given to Put, which the changelog record
+// then bears, or the context's.
+func OpenKV[V any](env Env, name string, s Schema, v serde.Serde[V]) (*KV[V], error) {
+	t := &KV[V]{nulls: serde.TakesNull(v)}
+	if err := t.open(env, name, s); err != nil {
+		return nil, err
+	}
+	t.tab = newTable(&t.env, v, &pool[V]{})
+	t.tab.pool.account.open(env.Budget)
+	t.tab.complete = true
+	if env.DB != nil {
+		t.tab.prefix = t.prefix()
+		empty, err := env.DB.empty(t.tab.prefix)
+		if err != nil {
+			env.DB.release(name, env.Partition)
+			return nil, err
+		}
+		t.tab.complete = empty
+	}
+	t.tab.live = t.below.live
+	t.tab.settled = t.tab.live
+	t.tab.settle()
+	return t, nil
+}
+
+// Get returns the row of k.
+func (t *KV[V]) Get(k Key) (v V, at int64, ok bool, err error) { return t.tab.get(&k) }
+
+// Put makes v the value of k. A value whose serde writes null deletes the row.
+func (t *KV[V]) Put(k Key, v V, at int64) error {
+	if t.nulls {
+		b, err := t.tab.encode(v)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			return t.tab.delete(&k, t.time(at))
+		}
+	}
+	return t.tab.put(&k, v, t.time(at))
+}
+
+// Delete makes k absent. at is the time of the deletion.
+func (t *KV[V]) Delete(k Key, at int64) error { return t.tab.delete(&k, t.time(at)) }
+
+// Touch loads the home slots of keys that will be asked for soon.
+func (t *KV[V]) Touch(hashes []uint64) {
+	for _, h := range hashes {
+		t.tab.load(h)
+	}
+}
+
+// Dirty returns the rows changed since the last commit, and the bytes they hold beside their slots.
+func (t *KV[V]) Dirty() (rows int, bytes int64) { return t.tab.dirty() }
+
+// Flush appends the last value of each changed row to w.
+func (t *KV[V]) Flush(w Changelog) error {
+	_, err := t.tab.flush(w)
+	return err
+}
+
+// Ended says that the transaction of the last Flush is committed.
+func (t *KV[V]) Ended(p Position) {
+	t.tab.ended()
+	t.ended = state{Position: p, observed: noTime, dropped: noTime, live: t.tab.settled}
+	t.tab.relieve()
+	t.tab.settle()
+}
+
+// Abort takes back everything since the last Ended.
+func (t *KV[V]) Abort() {
+	t.tab.abort()
+	t.tab.settle()
+}
+
+// BeginCheckpoint freezes the rows that changed since the last checkpoint.
+func (t *KV[V]) BeginCheckpoint() *Checkpoint {
+	c := t.begin(t, t.tab.pending, nil)
+	if c != nil {
+		c.parts = []*part{{prefix: t.tab.prefix}}
+		t.tab.freeze(c.parts[0])
+	}
+	return c
+}
+
+func (t *KV[V]) encodeFrozen(rows int) bool {
+	_, done := t.tab.encodeFrozen(rows)
+	return done
+}
+
+func (t *KV[V]) finish(c *Checkpoint, below bool) {
+	t.tab.thaw(below)
+	if below {
+		t.below = c.state
+	}
+	t.ck = nil
+	t.tab.relieve()
+	t.tab.settle()
+}
+
+// Pending returns the rows and bytes the next checkpoint would write.
+func (t *KV[V]) Pending() (rows int, bytes int64) { return t.tab.unwritten() }
+
+// Bytes is the memory held, Rows the live rows (approximate).
+func (t *KV[V]) Bytes() int64 { return t.tab.pool.account.held }
+
+// Rows is the number of live rows. It is approximate where rows were written that may or may not have been below.
+func (t *KV[V]) Rows() int64 { return max(t.tab.live, 0) }
+
+// Reset forgets everything, below too.
+func (t *KV[V]) Reset() error {
+	if err := t.forget(); err != nil {
+		return err
+	}
+	t.tab.reset()
+	t.tab.settle()
+	return nil
+}
+
+// Replay applies committed changelog records in order.
+func (t *KV[V]) Replay(recs iter.Seq[Logged]) error {
+	n := 0
+	for r := range recs {
+		if err := t.tab.replay(t.env.Hasher.Key(r.Key), r); err != nil {
+			return err
+		}
+		if n++; n%spillCheck == 0 {
+			if err := spill(t, t.tab.pool); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Restored ends the replay: the store now stands for p.
+func (t *KV[V]) Restored(p Position) {
+	t.tab.settled = max(t.tab.live, 0)
+	t.ended = state{Position: p, observed: noTime, dropped: noTime, live: t.tab.settled}
+	t.tab.settle()
+}
+
+// Close releases the store without writing anything.
+func (t *KV[V]) Close() error {
+	if t.closed {
+		return nil
+	}
+	if err := t.close(); err != nil {
+		return err
+	}
+	t.tab.adopt(true)
+	t.tab.pool.account.close()
+	return t.tab.closeViews()
+}

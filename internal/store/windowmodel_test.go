@@ -1,0 +1,355 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/thalweg/thalweg/serde"
+)
+
+// windowKey is a key of the model.
+type windowKey struct {
+	start int64
+	key   string
+}
+
+func (a windowKey) compare(b windowKey) int {
+	if a.start != b.start {
+		return int(a.start - b.start)
+	}
+	return strings.Compare(a.key, b.key)
+}
+
+// windowState is what the model compares.
+type windowState struct {
+	rows     map[windowKey]modelRow
+	observed int64
+}
+
+func (s windowState) clone() windowState { return windowState{maps.Clone(s.rows), s.observed} }
+
+// visible returns the keys that can be read, in order.
+func (s windowState) visible(from, to int64) (ks []windowKey) {
+	for k := range s.rows {
+		if k.start >= s.observed-testRetention+1 && k.start >= from && k.start <= to {
+			ks = append(ks, k)
+		}
+	}
+	slices.SortFunc(ks, windowKey.compare)
+	return ks
+}
+
+const (
+	testSize      = 10_000
+	testRetention = 300_000
+)
+
+// windowModel is a run of a Window beside a Go map.
+type windowModel struct {
+	*testing.T
+	r              *rand.Rand
+	fs             *vfs.MemFS
+	db             *DB
+	w              *Window[serde.Opt[string]]
+	log            changelog
+	now, committed windowState
+	ck             *Checkpoint
+	encoded        bool
+	time           int64
+	head           int64
+	dropped        int64
+	trail          []string
+}
+
+func (m *windowModel) fail(format string, args ...any) {
+	m.Helper()
+	m.Fatalf("%s\nlast steps: %v", fmt.Sprintf(format, args...), m.trail[max(0, len(m.trail)-60):])
+}
+
+func (m *windowModel) open() {
+	m.Helper()
+	var err error
+	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
+		m.fail("open: %v", err)
+	}
+	env := Env{DB: m.db, Hasher: NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
+		Dropped: func(n int64) { m.dropped += n }}
+	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, testRetention, serde.Optional(serde.String))
+	if err != nil {
+		m.fail("open: %v", err)
+	}
+	if err := m.w.Replay(m.log.from(m.w.Position().Offset)); err != nil {
+		m.fail("replay: %v", err)
+	}
+	m.w.Restored(m.log.end(false))
+	m.now = m.committed.clone()
+	if m.w.Observed() != m.now.observed {
+		m.fail("observed %d, want %d", m.w.Observed(), m.now.observed)
+	}
+	m.ck, m.encoded = nil, false
+}
+
+func (m *windowModel) key() Key {
+	return m.w.env.Hasher.Key(fmt.Appendf(nil, "%0*d", 1+m.r.IntN(20), m.r.IntN(20)))
+}
+
+func (m *windowModel) start() int64 {
+	if m.r.IntN(8) == 0 {
+		m.head += testSize
+	}
+	return max(0, m.head-int64(m.r.IntN(50)*m.r.IntN(2))*testSize)
+}
+
+// refused moves observed and reports whether the model refuses a write.
+func (m *windowModel) refused(start int64) bool {
+	m.now.observed = max(m.now.observed, start)
+	segment := int64(testRetention / 2)
+	limit := m.now.observed - testRetention
+	return limit > 0 && start < limit/segment*segment
+}
+
+func (m *windowModel) put() {
+	k, start := m.key(), m.start()
+	m.time++
+	v := serde.Opt[string]{Value: fmt.Sprint(m.time), OK: m.r.IntN(10) != 0}
+	before := m.dropped
+	var err error
+	if !v.OK && m.r.IntN(2) == 0 {
+		err = m.w.Delete(k, start, m.time)
+	} else {
+		err = m.w.Put(k, start, v, m.time)
+	}
+	if err != nil {
+		m.fail("put: %v", err)
+	}
+	refused := m.refused(start)
+	if refused != (m.dropped > before) {
+		m.fail("put at %d, observed %d: refused %v, want %v", start, m.now.observed, m.dropped > before, refused)
+	}
+	if refused {
+		return
+	}
+	if delete(m.now.rows, windowKey{start, string(k.Bytes)}); v.OK {
+		m.now.rows[windowKey{start, string(k.Bytes)}] = modelRow{v.Value, m.time}
+	}
+}
+
+func (m *windowModel) get() {
+	k, start := m.key(), m.start()
+	v, at, ok, err := m.w.Get(k, start)
+	want, there := m.now.rows[windowKey{start, string(k.Bytes)}]
+	there = there && start >= m.now.observed-testRetention+1
+	if err != nil || ok != there || ok && (v.Value != want.v || at != want.at) {
+		m.fail("get %q at %d: %v %d %v %v, want %v %v", k.Bytes, start, v, at, ok, err, want, there)
+	}
+}
+
+func (m *windowModel) fetch() {
+	k, from := m.key(), m.start()
+	to := from + int64(m.r.IntN(30))*testSize
+	down := m.r.IntN(2) == 0
+	var want []windowKey
+	for _, x := range m.now.visible(from, to) {
+		if x.key == string(k.Bytes) {
+			want = append(want, x)
+		}
+	}
+	if down {
+		slices.Reverse(want)
+	}
+	var got []windowKey
+	for e, err := range m.w.Fetch(k, from, to, down) {
+		x := windowKey{e.Start, string(e.Key)}
+		if err != nil || m.now.rows[x] != (modelRow{e.Value.Value, e.At}) {
+			m.fail("fetch: %v %v, want %v", e, err, m.now.rows[x])
+		}
+		got = append(got, x)
+	}
+	if !slices.Equal(got, want) {
+		m.fail("fetch %q %d..%d: %v, want %v", k.Bytes, from, to, got, want)
+	}
+}
+
+func (m *windowModel) fetchRange() {
+	from := m.start()
+	to := from + int64(m.r.IntN(30))*testSize
+	was, want := m.now.clone(), m.now.visible(from, to)
+	for e, err := range m.w.FetchRange(nil, nil, from, to) {
+		x := windowKey{e.Start, string(e.Key)}
+		if err != nil || len(want) == 0 || x != want[0] || was.rows[x] != (modelRow{e.Value.Value, e.At}) {
+			m.fail("fetchRange: %v %v, want %.3v %v", e, err, want, was.rows[x])
+		}
+		want = want[1:]
+		if m.r.IntN(10) == 0 {
+			m.step(8)
+		}
+	}
+	if len(want) > 0 {
+		m.fail("fetchRange %d..%d ended before %v", from, to, want[0])
+	}
+}
+
+func (m *windowModel) queries() {
+	was := m.committed.clone()
+	want := was.visible(0, m.head)
+	for row, err := range m.w.Committed(Query{Op: "fetchall", ToTime: m.head}) {
+		x := windowKey{row.Start, string(row.Key)}
+		if err != nil || len(want) == 0 || x != want[0] || was.rows[x] != (modelRow{string(row.Value), row.Time}) || row.End != row.Start+testSize {
+			m.fail("committed: %v %v, want %.3v %v", row, err, want, was.rows[x])
+		}
+		want = want[1:]
+		if m.r.IntN(10) == 0 {
+			m.step(8)
+		}
+	}
+	if len(want) > 0 {
+		m.fail("committed ended before %v", want[0])
+	}
+	k := m.key()
+	var got, one []windowKey
+	for row, err := range m.w.Committed(Query{Op: "fetch", Key: k.Bytes, ToTime: m.head}) {
+		x := windowKey{row.Start, string(row.Key)}
+		if err != nil || m.committed.rows[x] != (modelRow{string(row.Value), row.Time}) {
+			m.fail("committed: %v %v, want %v", row, err, m.committed.rows[x])
+		}
+		got = append(got, x)
+	}
+	for _, x := range m.committed.visible(0, m.head) {
+		if x.key == string(k.Bytes) {
+			one = append(one, x)
+		}
+	}
+	if !slices.Equal(got, one) {
+		m.fail("committed %q: %v, want %v", k.Bytes, got, one)
+	}
+}
+
+func (m *windowModel) commit() {
+	if err := m.w.Flush(&m.log); err != nil {
+		m.fail("flush: %v", err)
+	}
+	for _, r := range m.log.open {
+		n := len(r.Key) - 12
+		x := windowKey{int64(binary.BigEndian.Uint64(r.Key[n:])), string(r.Key[:n])}
+		if row, there := m.now.rows[x]; there != (r.Value != nil) || there && (row.v != string(r.Value) || row.at != r.Time) {
+			m.fail("flush: %v %q at %d, want %v %v", x, r.Value, r.Time, row, there)
+		}
+	}
+	if m.r.IntN(4) == 0 {
+		m.abort()
+		return
+	}
+	m.w.Ended(m.log.end(true))
+	m.committed = m.now.clone()
+}
+
+func (m *windowModel) abort() {
+	m.w.Abort()
+	m.log.end(false)
+	m.now = m.committed.clone()
+}
+
+func (m *windowModel) checkpoint() {
+	if m.ck == nil {
+		m.ck = m.w.BeginCheckpoint()
+		return
+	}
+	if !m.encoded {
+		m.encoded = m.ck.Encode(1 + m.r.IntN(200))
+		return
+	}
+	err := errors.New("refused")
+	if m.r.IntN(4) != 0 {
+		if err = m.ck.Write(); err != nil {
+			m.fail("write: %v", err)
+		}
+	}
+	m.ck.Finish(err)
+	m.ck, m.encoded = nil, false
+}
+
+func (m *windowModel) step(n int) {
+	what := m.r.IntN(n)
+	m.trail = append(m.trail, []string{"put", "put", "get", "commit", "checkpoint", "checkpoint", "abort", "fetch", "fetchRange", "queries", "crash", "reset"}[what])
+	switch what {
+	case 0, 1:
+		for range 1 + m.r.IntN(20) {
+			m.put()
+		}
+	case 2:
+		for range 8 {
+			m.get()
+		}
+	case 3:
+		m.commit()
+	case 4, 5:
+		m.checkpoint()
+	case 6:
+		if m.r.IntN(2) == 0 {
+			m.abort()
+		}
+	case 7:
+		m.fetch()
+	case 8:
+		m.fetchRange()
+	case 9:
+		m.queries()
+	case 10:
+		if m.r.IntN(4) == 0 {
+			m.crash()
+		}
+	case 11:
+		if m.ck == nil && m.r.IntN(16) == 0 {
+			if err := m.w.Reset(); err != nil {
+				m.fail("reset: %v", err)
+			}
+			m.log, m.committed = changelog{}, windowState{map[windowKey]modelRow{}, noTime}
+			m.now = m.committed.clone()
+		}
+	}
+}
+
+func (m *windowModel) crash() {
+	clone := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.r.IntN(101), RNG: m.r})
+	if m.ck != nil {
+		m.ck.Finish(errors.New("crashed"))
+	}
+	if err := errors.Join(m.w.Close(), m.db.Close()); err != nil {
+		m.fail("close: %v", err)
+	}
+	m.fs = clone
+	m.log.end(false)
+	m.open()
+}
+
+func TestWindowAgainstMap(t *testing.T) {
+	for seed := *first; seed < *first+uint64(*cases); seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			m := &windowModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), fs: vfs.NewCrashableMem(),
+				committed: windowState{map[windowKey]modelRow{}, noTime}}
+			m.open()
+			for range 400 {
+				m.step(12)
+				for _, tab := range m.w.tables {
+					if err := checkTable(tab); err != nil {
+						m.fail("%v", err)
+					}
+				}
+			}
+			if m.ck != nil {
+				m.ck.Finish(errors.New("end"))
+			}
+			if err := errors.Join(m.w.Close(), m.db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// WindowEntry is one row of a read; Key lives until the next step.
+type WindowEntry[V any] struct {
+	Key   []byte
+	Start int64
+	Value V
+	At    int64
+}
+
+// Fetch returns the windows of k whose start is in from..to, ascending (or descending). It sees the store as it was
+// when it began. An error ends it and is yielded last.
+func (w *Window[V]) Fetch(k Key, from, to int64, descending bool) iter.Seq2[WindowEntry[V], error] {
+	return func(yield func(WindowEntry[V], error) bool) {
+		starts, err := w.between(from, to, w.observed)
+		var found []WindowEntry[V]
+		for _, start := range starts {
+			var e WindowEntry[V]
+			var ok bool
+			if e.Value, e.At, ok, err = w.Get(k, start); err != nil {
+				break
+			}
+			if ok {
+				e.Key, e.Start = k.Bytes, start
+				found = append(found, e)
+			}
+		}
+		if descending {
+			slices.Reverse(found)
+		}
+		for _, e := range found {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(WindowEntry[V]{}, err)
+		}
+	}
+}
+
+// between returns the starts in from..to that are visible when observed is the highest start, and of which there may
+// be rows, ascending.
+func (w *Window[V]) between(from, to, observed int64) ([]int64, error) {
+	if observed == noTime {
+		return nil, nil
+	}
+	from = max(from, less(observed, w.retention)+1)
+	if from > to {
+		return nil, nil
+	}
+	i, _ := slices.BinarySearch(w.starts, from)
+	j := i
+	for j < len(w.starts) && w.starts[j] <= to {
+		j++
+	}
+	starts := slices.Clone(w.starts[i:j])
+	if w.allHot {
+		return starts, nil
+	}
+	below, err := w.startsBelow(from, to)
+	if err != nil {
+		return nil, err
+	}
+	starts = append(starts, below...)
+	slices.Sort(starts)
+	return slices.Compact(starts), nil
+}
+
+// startsBelow returns the starts in from..to that the database has rows of, by one seek each.
+func (w *Window[V]) startsBelow(from, to int64) (starts []int64, err error) {
+	it, err := w.env.DB.iter(w.prefix())
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.SeekGE(w.below4(from)); ok; {
+		start := startOf(it.Key())
+		if start > to {
+			break
+		}
+		starts = append(starts, start)
+		next := successor(w.below4(start))
+		ok = next != nil && it.SeekGE(next)
+	}
+	return starts, w.env.DB.failed(errors.Join(it.Error(), it.Close()))
+}
+
+// FetchRange returns the windows of keys first..last (nil: open), start in from..to, ordered by start, then key bytes.
+// It sees the store as it was when it began. An error ends it and is yielded last.
+func (w *Window[V]) FetchRange(first, last []byte, from, to int64) iter.Seq2[WindowEntry[V], error] {
+	return func(yield func(WindowEntry[V], error) bool) {
+		err := w.walk(first, after(last), from, to, false, func(start int64, v *view[V]) (bool, error) {
+			key, raw, s, err := v.next()
+			if err == nil && raw != nil {
+				s.v, s.at, err = v.tab.decode(key, raw)
+			}
+			if key == nil || err != nil {
+				return false, err
+			}
+			if !yield(WindowEntry[V]{key, start, s.v, s.at}, nil) {
+				return false, errStop
+			}
+			return true, nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(WindowEntry[V]{}, err)
+		}
+	}
+}
+
+var errStop = errors.New("store: enough")
+
+// walk opens views of all windows in from..to at once and calls next for one after the other until it reports the end.
+func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, next func(int64, *view[V]) (bool, error)) (err error) {
+	observed := w.observed
+	if committed {
+		observed = w.settled
+	}
+	starts, err := w.between(from, to, observed)
+	if err != nil || len(starts) == 0 {
+		return err
+	}
+	var below pebble.Reader
+	if w.env.DB != nil {
+		snap := w.env.DB.p.NewSnapshot()
+		defer snap.Close()
+		below = snap
+	}
+	views := make([]*view[V], len(starts))
+	defer func() {
+		for _, v := range views {
+			err = errors.Join(err, v.close())
+		}
+	}()
+	for i, start := range starts {
+		t := w.tables[start]
+		if t == nil {
+			t = w.bare(start)
+			defer t.drop()
+		}
+		views[i] = t.open(below, first, upper, false, committed)
+	}
+	for i, v := range views {
+		for more := true; more; {
+			if more, err = next(starts[i], v); err != nil {
+				return err
+			}
+		}
+		if err := v.close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Committed answers queries from outside: "get", "fetch" and "fetchall". The rows are those of the last commit.
+func (w *Window[V]) Committed(q Query) iter.Seq2[Row, error] {
+	switch q.Op {
+	case "get":
+		return w.committedFetch(q.Key, q.FromTime, q.FromTime)
+	case "fetch":
+		return w.committedFetch(q.Key, q.FromTime, q.ToTime)
+	case "fetchall":
+		return w.committedWalk(q)
+	}
+	return failing(fmt.Errorf("store: %q: a %s answers get, fetch and fetchall, not %q", w.name, w.schema.Kind, q.Op))
+}
+
+// committedFetch returns the committed windows of one key.
+func (w *Window[V]) committedFetch(key []byte, from, to int64) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		starts, err := w.between(from, to, w.settled)
+		var found []Row
+		for _, start := range starts {
+			t, e := w.table(start, false)
+			if e != nil {
+				err = e
+				break
+			}
+			if t == nil {
+				continue
+			}
+			row, ok, e := t.committedRow(key)
+			if e != nil {
+				err = e
+				break
+			}
+			if ok {
+				row.Start, row.End = start, w.end(start)
+				found = append(found, row)
+			}
+		}
+		for _, row := range found {
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Row{}, err)
+		}
+	}
+}
+
+// committedWalk returns the committed windows of all keys, by start, then key bytes.
+func (w *Window[V]) committedWalk(q Query) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		err := w.walk(nil, nil, q.FromTime, q.ToTime, true, func(start int64, v *view[V]) (bool, error) {
+			row, ok, err := v.nextRow()
+			if !ok || err != nil {
+				return false, err
+			}
+			if row.Start, row.End = start, w.end(start); !yield(row, nil) {
+				return false, errStop
+			}
+			return true, nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(Row{}, err)
+		}
+	}
+}

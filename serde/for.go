@@ -1,0 +1,64 @@
+package serde
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+)
+
+// scalars are the types For knows by heart.
+var scalars = map[reflect.Type]any{
+	reflect.TypeFor[string]():   String,
+	reflect.TypeFor[[]byte]():   Bytes,
+	reflect.TypeFor[bool]():     Bool,
+	reflect.TypeFor[int16]():    Int16,
+	reflect.TypeFor[int32]():    Int32,
+	reflect.TypeFor[int64]():    Int64,
+	reflect.TypeFor[float32]():  Float32,
+	reflect.TypeFor[float64]():  Float64,
+	reflect.TypeFor[[16]byte](): UUID,
+	reflect.TypeFor[Void]():     None,
+	reflect.TypeFor[int]():      intSerde{},
+}
+
+// intSerde is int as an int64, so that a program reads the same bytes on every machine.
+type intSerde struct{}
+
+func (intSerde) String() string { return "int" }
+
+func (intSerde) Append(dst []byte, v int) ([]byte, error) { return Int64.Append(dst, int64(v)) }
+
+func (intSerde) Decode(data []byte) (int, error) {
+	v, err := Int64.Decode(data)
+	return int(v), err
+}
+
+// For is the default for T: a scalar (int as int64), BinaryMarshaler, else JSON. A protobuf message needs a serde of
+// its own: JSON would lose fields of it, so it is an error. So are types that JSON cannot write: functions, channels.
+func For[T any]() (Serde[T], error) {
+	t := reflect.TypeFor[T]()
+	if s, ok := scalars[t]; ok {
+		return s.(Serde[T]), nil
+	}
+	if _, ok := t.MethodByName("ProtoReflect"); ok {
+		return nil, fmt.Errorf("serde: %s is a protobuf message: give its serde with Builder.Use", t)
+	}
+	_, marshals := any(*new(T)).(encoding.BinaryMarshaler)
+	_, unmarshals := any(new(T)).(encoding.BinaryUnmarshaler)
+	if marshals && unmarshals {
+		return binarySerde[T]{}, nil
+	}
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return nil, fmt.Errorf("serde: no default for %s: give a serde with Builder.Use", t)
+	}
+	return JSON[T](), nil
+}
+
+// Name is what s calls itself in descriptions, lock files and stores: its String method's answer, else its type.
+func Name[T any](s Serde[T]) string {
+	if n, ok := s.(fmt.Stringer); ok {
+		return n.String()
+	}
+	return fmt.Sprintf("%T", s)
+}

@@ -1,0 +1,36 @@
+// Package state declares stores and reads them: from a processor ([Spec] and the store kinds), and from outside ([Rows]).
+//
+// There are few types. A [Spec] declares a store under a durable name; it is the handle by which a processor gets the
+// typed store. [KeyValue], [Timestamped] and [Window] are the kinds of stores. [Rows] and [WindowRows] answer questions
+// from outside, through a [Client].
+//
+//	var seen = state.NewKeyValue("seen", serde.String, serde.Int64)
+//
+//	func newDedup(ctx *topology.ValueContext[Event]) (topology.Processor[string, Event], error) {
+//		return &dedup{ctx: ctx, seen: ctx.Store(seen)}, nil // seen is a state.KeyValue[string, int64]
+//	}
+//
+//	_, again, err := d.seen.Get(r.Value.ID)
+//
+// # What a store promises
+//
+// A store belongs to one task, and so does each partition of it: no locks, and no other goroutine may use the handle.
+// What is written becomes durable, and visible from outside, with the commit of the records that caused it; if these are
+// aborted the store is as before. After a crash it is restored from its checkpoint on disk and the rest of its
+// changelog.
+//
+// # Values
+//
+// The store keeps values as they are, not their encoding. So a value must not be changed in place after it was put, nor
+// after it was got: maps, slices and what pointers lead to included. Put a changed copy instead. Values without pointers
+// (numbers, arrays and structs of them) are by far the fastest: the garbage collector never looks at them.
+//
+// # Nulls
+//
+// A value that its serde writes as null is a delete. A key must not be null.
+//
+// # Order
+//
+// Stores are ordered by the bytes of their encoded keys: strings as one expects, non-negative integers as numbers.
+// Negative ones come after the others.
+package state

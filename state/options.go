@@ -1,0 +1,86 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/serde"
+)
+
+// Options of a store. The zero value is a store on disk with a changelog.
+type Options struct {
+	InMemory    bool              // no disk below the hot table; a restart restores all of it
+	NoChangelog bool              // the store is empty after a move or the loss of the disk
+	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
+	Retention   time.Duration     // windows: how long they stay, at least what the definition needs
+}
+
+// additional is how much longer than the store a changelog keeps windows, for clocks that differ.
+const additional = 24 * time.Hour
+
+// plan returns what a topology must know of a store. size and retention are 0 for stores that are not of windows.
+func plan(kind, name, key, value string, size, retention time.Duration, opts []Options) store.Plan {
+	var o Options
+	p := store.Plan{Name: name, Schema: store.Schema{Kind: kind, Key: key, Value: value}}
+	if len(opts) > 1 {
+		p.Err = fmt.Errorf("state: %q is given %d Options, want one at most", name, len(opts))
+	}
+	if len(opts) > 0 {
+		o = opts[0]
+	}
+	p.InMemory, p.Changelog = o.InMemory, !o.NoChangelog
+	p.Settings = map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
+	if kind == store.KindWindow || kind == store.KindTimestampedWindow {
+		retention = max(retention, o.Retention)
+		p.Size, p.Retention = size.Milliseconds(), retention.Milliseconds()
+		p.Schema.Key += fmt.Sprintf(" in windows of %d ms", p.Size)
+		p.Settings["cleanup.policy"] = "compact,delete"
+		p.Settings["retention.ms"] = strconv.FormatInt(plus(p.Retention, additional.Milliseconds()), 10)
+		if size < 0 || retention < size || p.Retention < 1 {
+			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q keeps windows of %v for %v", name, size, retention))
+		}
+	} else if o.Retention != 0 {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows", name))
+	}
+	if name == "" {
+		p.Err = errors.Join(p.Err, errors.New("state: a store without a name"))
+	}
+	if o.NoChangelog && o.Changelog != nil {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has settings of a changelog, and NoChangelog", name))
+	}
+	maps.Copy(p.Settings, o.Changelog)
+	return p
+}
+
+// plus adds without overflow.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// typeName names a type and its serde in a schema.
+func typeName[T any](s serde.Serde[T]) string {
+	t := reflect.TypeFor[T]().String()
+	if s == nil {
+		return t
+	}
+	if n := serde.Name(s); n != t {
+		return t + " as " + n
+	}
+	return t
+}
+
+// given checks the serdes of a declaration.
+func given[K, V any](p *store.Plan, k serde.Serde[K], v serde.Serde[V]) {
+	if k == nil || v == nil {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has no serde for its keys or values", p.Name))
+	}
+}

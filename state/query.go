@@ -1,0 +1,176 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/window"
+)
+
+// Errors of a query that a caller can act on.
+var (
+	ErrRebalancing = errors.New("state: the partition is moving; try again")
+	ErrNotLocal    = errors.New("state: the key lives on another instance")
+	ErrNoStore     = errors.New("state: the table keeps no rows; Materialize it")
+	ErrBehind      = errors.New("state: the store has not yet reached the token")
+)
+
+var errNoClient = errors.New("state: a query without a client, or of a table that was not built")
+
+// Client answers queries: a running App, a test driver, or a connection to a remote app.
+type Client interface {
+	// Ask returns the rows that answer q, as of the last commit. Their slices live until the next step.
+	Ask(ctx context.Context, q Question) iter.Seq2[Answer, error]
+}
+
+// Question is what a Client is asked, in bytes. Only implementers of Client look inside.
+type Question struct {
+	Store      string
+	Op         string // as in the store: "get", "range", "all"; of windows "get", "fetch", "fetchall"
+	Key, Upper []byte
+	From, To   window.Instant
+	Local      bool
+	Stale      bool
+	After      Token
+}
+
+// Answer is one row.
+type Answer struct {
+	Key, Value []byte
+	Time       window.Instant
+	Start, End window.Instant
+}
+
+// Token stands for a position in the input; see [Rows.After].
+type Token string
+
+// QueryOf returns the part of a question that a store answers. It is for implementers of Client within the library.
+func QueryOf(q Question) store.Query {
+	return store.Query{Op: q.Op, Key: q.Key, To: q.Upper, FromTime: int64(q.From), ToTime: int64(q.To)}
+}
+
+// AnswerOf returns a store's row as an answer. It is for implementers of Client within the library.
+func AnswerOf(r store.Row) Answer {
+	return Answer{r.Key, r.Value, window.Instant(r.Time), window.Instant(r.Start), window.Instant(r.End)}
+}
+
+// Rows reads a table, on whichever instance has the row, and only what is committed. Copies refine it:
+//
+//	counts.Query(app).Stale().Get(ctx, "alice")
+type Rows[K, V any] struct {
+	client Client
+	key    serde.Serde[K]
+	value  func(k K, data []byte) (v V, ok bool, err error)
+	q      Question
+}
+
+// RowsOf reads the store of that name. It is for the library's own use; see [QueryKeyValue].
+func RowsOf[K, V any](c Client, name string, k serde.Serde[K], v serde.Serde[V]) Rows[K, V] {
+	return Rows[K, V]{client: c, key: k, q: Question{Store: name}, value: func(_ K, data []byte) (V, bool, error) {
+		x, err := v.Decode(data)
+		return x, err == nil, err
+	}}
+}
+
+// MapRows reads the rows of r as f makes them: a row that f refuses is not there. It is for the library's own use.
+func MapRows[K, V, V2 any](r Rows[K, V], f func(K, V) (V2, bool)) Rows[K, V2] {
+	return Rows[K, V2]{client: r.client, key: r.key, q: r.q, value: func(k K, data []byte) (v2 V2, ok bool, err error) {
+		v, ok, err := r.value(k, data)
+		if ok && err == nil {
+			v2, ok = f(k, v)
+		}
+		return v2, ok, err
+	}}
+}
+
+// QueryKeyValue reads a processor's KeyValue store from outside.
+func QueryKeyValue[K, V any](s Spec[KeyValue[K, V]], c Client) Rows[K, V] {
+	k, _ := s.key.(serde.Serde[K])
+	v, _ := s.val.(serde.Serde[V])
+	return RowsOf(c, s.Name(), k, v)
+}
+
+// Get returns the row of k.
+func (r Rows[K, V]) Get(ctx context.Context, k K) (v V, ok bool, err error) {
+	q := r.q
+	q.Op = "get"
+	if q.Key, err = encode(r.client, r.key, k); err != nil {
+		return v, false, err
+	}
+	for e, err := range r.ask(ctx, q) {
+		return e.Value, err == nil, err
+	}
+	return v, false, nil
+}
+
+// All returns every row, partition by partition, ordered by key bytes within each. An error ends it and is yielded
+// last.
+func (r Rows[K, V]) All(ctx context.Context) iter.Seq2[Entry[K, V], error] {
+	q := r.q
+	q.Op = "all"
+	return r.ask(ctx, q)
+}
+
+// Range returns the rows from..to, both inclusive by key bytes. Order and errors are those of All.
+func (r Rows[K, V]) Range(ctx context.Context, from, to K) iter.Seq2[Entry[K, V], error] {
+	q := r.q
+	q.Op = "range"
+	var err, err2 error
+	q.Key, err = encode(r.client, r.key, from)
+	q.Upper, err2 = encode(r.client, r.key, to)
+	if err = errors.Join(err, err2); err != nil {
+		return func(yield func(Entry[K, V], error) bool) { yield(Entry[K, V]{}, err) }
+	}
+	return r.ask(ctx, q)
+}
+
+// Local asks this instance alone; a key of another gives ErrNotLocal.
+func (r Rows[K, V]) Local() Rows[K, V] { r.q.Local = true; return r }
+
+// Stale lets standbys and restoring stores answer too.
+func (r Rows[K, V]) Stale() Rows[K, V] { r.q.Stale = true; return r }
+
+// After waits until what t stands for is in the store: reading one's own writes.
+func (r Rows[K, V]) After(t Token) Rows[K, V] { r.q.After = t; return r }
+
+// ask returns the typed rows that answer q.
+func (r Rows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[K, V], error] {
+	return func(yield func(Entry[K, V], error) bool) {
+		if r.client == nil || r.key == nil || r.value == nil {
+			yield(Entry[K, V]{}, errNoClient)
+			return
+		}
+		for a, err := range r.client.Ask(ctx, q) {
+			e := Entry[K, V]{Time: a.Time}
+			ok := err == nil
+			if ok {
+				e.Key, err = r.key.Decode(a.Key)
+			}
+			if ok && err == nil {
+				e.Value, ok, err = r.value(e.Key, a.Value)
+			}
+			if err != nil {
+				yield(Entry[K, V]{}, err)
+				return
+			}
+			if ok && !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// encode returns the bytes of a key to be asked for.
+func encode[K any](c Client, s serde.Serde[K], k K) ([]byte, error) {
+	if c == nil || s == nil {
+		return nil, errNoClient
+	}
+	b, err := s.Append([]byte{}, k)
+	if err == nil && b == nil {
+		err = errNullKey
+	}
+	return b, err
+}

@@ -1,0 +1,345 @@
+// Package streamtest runs a topology in a test: the production task loop on many partitions, without a broker, on a
+// clock that the test moves.
+//
+// There are few types: a [Driver] runs one topology on one or more instances, a [Topic] writes records to a topic and
+// reads what is committed in it.
+//
+//	func TestWords(t *testing.T) {
+//		d := streamtest.New(t, words)
+//		in, out := d.Topic(lines), d.Topic(counts)
+//
+//		in.Put(serde.Void{}, "all that is gold does not glitter")
+//		d.Crash(0)
+//		d.Restart(0)
+//		in.Put(serde.Void{}, "Gold")
+//
+//		if got := streamtest.Latest(out)["gold"]; got != 2 {
+//			t.Errorf("gold = %d, want 2", got)
+//		}
+//	}
+//
+// Tasks, stores, partitioning, repartition topics, changelogs and transactions are the real ones; the log and the
+// clock are the driver's. Callbacks that change what they are given fail the test.
+package streamtest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// Options of a Driver. The zero value is one instance, four partitions, a clock at 2000-01-01, a commit after every record.
+type Options struct {
+	Partitions  int // of topics that do not say; default 4
+	Instances   int
+	Start       time.Time
+	CommitEvery int    // records between commits, for each instance; default 1
+	Seed        uint64 // of what is left to chance: checkpoints, partitions of records without a key; 0: a new one, logged
+	// Errors is asked about every record that fails: true skips it. The default ends the test.
+	Errors func(node string, err error) bool
+}
+
+// Driver runs one topology. It is a state.Client: hand it to a table's Query. It is for the test's goroutine.
+type Driver struct {
+	t          testing.TB
+	opts       Options
+	topo       *topology.Topology
+	graph      *edge.Graph
+	partitions map[string]int32
+	topics     map[string]*log
+	offsets    map[place]commit // committed positions of the app
+	now        time.Time
+	rng        *rand.Rand
+	hasher     store.Hasher
+	instances  []*instance
+	dropped    map[string]int64 // of tasks that are gone
+}
+
+// place is a partition.
+type place struct {
+	topic     string
+	partition int32
+}
+
+// commit is a committed position.
+type commit struct {
+	offset   int64
+	metadata string
+}
+
+// New builds and starts the topology. A fault in it ends the test.
+func New(t testing.TB, define func(*topology.Builder), opts ...Options) *Driver {
+	t.Helper()
+	d := &Driver{t: t, topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}}
+	if len(opts) > 1 {
+		t.Fatal("streamtest: New takes one Options at most")
+	}
+	if len(opts) == 1 {
+		d.opts = opts[0]
+	}
+	d.defaults()
+	topo, err := topology.Define("test", define)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.topo, d.graph = topo, topo.Graph()
+	if err := d.makeTopics(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.close)
+	d.Scale(d.opts.Instances)
+	return d
+}
+
+func (d *Driver) defaults() {
+	o := &d.opts
+	if o.Partitions == 0 {
+		o.Partitions = 4
+	}
+	if o.Instances == 0 {
+		o.Instances = 1
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if o.CommitEvery == 0 {
+		o.CommitEvery = 1
+	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+		d.t.Logf("streamtest: seed %d", o.Seed)
+	}
+	d.now = o.Start
+	d.rng = rand.New(rand.NewPCG(o.Seed, 0))
+	d.hasher = store.NewHasher(d.rng.Uint64(), d.rng.Uint64())
+}
+
+// makeTopics makes every topic of the graph: changelogs too.
+func (d *Driver) makeTopics() error {
+	have := map[string]int32{}
+	for _, t := range d.graph.Topics {
+		if !t.Internal {
+			have[t.Name] = int32(max(t.Partitions, 0))
+			if t.Partitions == 0 {
+				have[t.Name] = int32(d.opts.Partitions)
+			}
+		}
+	}
+	n, err := d.graph.Partitions(have)
+	if err != nil {
+		return fmt.Errorf("streamtest: %w", err)
+	}
+	d.partitions = n
+	for _, s := range d.graph.Stores {
+		if s.Changelog != "" {
+			d.partitions[s.Changelog] = d.tasksOf(s.Sub)
+		}
+	}
+	for name, n := range d.partitions {
+		d.topics[name] = newLog(int(n))
+	}
+	return nil
+}
+
+// tasksOf is how many tasks a sub-topology has.
+func (d *Driver) tasksOf(s *edge.Sub) (n int32) {
+	for _, src := range s.Sources {
+		n = max(n, d.partitions[src.Topic.Name])
+	}
+	return n
+}
+
+// Topology returns what the driver runs.
+func (d *Driver) Topology() *topology.Topology { return d.topo }
+
+// Now returns the driver's time.
+func (d *Driver) Now() window.Instant { return window.At(d.now) }
+
+// Advance moves the clock: wall-clock punctuation and what follows from it.
+func (d *Driver) Advance(by time.Duration) {
+	d.t.Helper()
+	d.now = d.now.Add(by)
+	for _, in := range d.instances {
+		for _, t := range in.tasks {
+			if err := t.Punctuate(); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+	}
+	d.run()
+}
+
+// Commit commits now.
+func (d *Driver) Commit() {
+	d.t.Helper()
+	for _, in := range d.instances {
+		in.commit()
+	}
+	d.run()
+}
+
+// Crash kills an instance between two records, its open transaction lost, and lets the others take over. What its disk
+// had not synced is lost as well.
+func (d *Driver) Crash(instance int) {
+	d.t.Helper()
+	in := d.instance(instance)
+	in.crash()
+	d.rebalance()
+	d.run()
+}
+
+// Restart starts an instance again on what its disk held.
+func (d *Driver) Restart(instance int) {
+	d.t.Helper()
+	in := d.instance(instance)
+	if in.alive {
+		in.stop()
+	}
+	in.start()
+	d.rebalance()
+	d.run()
+}
+
+// Wipe is Restart on an empty disk.
+func (d *Driver) Wipe(instance int) {
+	d.t.Helper()
+	in := d.instance(instance)
+	if in.alive {
+		in.stop()
+	}
+	in.newDisk()
+	in.start()
+	d.rebalance()
+	d.run()
+}
+
+// Scale changes the number of instances and waits for the rebalance.
+func (d *Driver) Scale(instances int) {
+	d.t.Helper()
+	for len(d.instances) < instances {
+		in := &instance{d: d, index: len(d.instances)}
+		in.newDisk()
+		in.start()
+		d.instances = append(d.instances, in)
+	}
+	for _, in := range d.instances[instances:] {
+		if in.alive {
+			in.stop()
+		}
+	}
+	d.instances = d.instances[:instances]
+	d.rebalance()
+	d.run()
+}
+
+func (d *Driver) instance(i int) *instance {
+	d.t.Helper()
+	if i < 0 || i >= len(d.instances) {
+		d.t.Fatalf("streamtest: no instance %d: there are %d", i, len(d.instances))
+	}
+	return d.instances[i]
+}
+
+// Dropped returns how many records each reason has dropped.
+func (d *Driver) Dropped() map[string]int64 {
+	sum := map[string]int64{}
+	for reason, n := range d.dropped {
+		sum[reason] += n
+	}
+	for _, in := range d.instances {
+		for _, t := range in.tasks {
+			t.Counters(func(_, name string, dropped bool, n int64) {
+				if dropped && n > 0 {
+					sum[name] += n
+				}
+			})
+		}
+	}
+	return sum
+}
+
+// Ask implements state.Client.
+func (d *Driver) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answer, error] {
+	return func(yield func(state.Answer, error) bool) {
+		found := false
+		for _, in := range d.instances {
+			for _, t := range in.tasks {
+				rows, err := t.Ask(q.Store, state.QueryOf(q))
+				if err != nil {
+					continue // another sub-topology's task
+				}
+				found = true
+				for r, err := range rows {
+					if !yield(state.AnswerOf(r), err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+		if !found {
+			yield(state.Answer{}, state.ErrNoStore)
+		}
+	}
+}
+
+// rebalance spreads the tasks over the instances alive. A task stays where it is, if it can.
+func (d *Driver) rebalance() {
+	d.t.Helper()
+	var alive []*instance
+	for _, in := range d.instances {
+		if in.alive {
+			alive = append(alive, in)
+		}
+	}
+	if len(alive) == 0 {
+		return
+	}
+	slot := 0
+	for _, sub := range d.graph.Subs {
+		for p := range d.tasksOf(sub) {
+			want := alive[slot%len(alive)]
+			slot++
+			for _, in := range alive {
+				if in != want {
+					in.closeTask(taskKey{sub.ID, p})
+				}
+			}
+			want.openTask(sub, p)
+		}
+	}
+	for _, in := range alive {
+		slices.SortFunc(in.tasks, compareTasks)
+	}
+}
+
+// run works until nothing is left to do.
+func (d *Driver) run() {
+	d.t.Helper()
+	for busy := true; busy; {
+		busy = false
+		for _, in := range d.instances {
+			busy = in.work() || busy
+		}
+	}
+}
+
+func (d *Driver) close() {
+	for _, in := range d.instances {
+		if in.alive {
+			in.drop()
+		}
+	}
+}
+
+func (d *Driver) logger() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,125 @@
+package table
+
+import (
+	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// From reads a topic as a table: a null value deletes the row, a record without a key is dropped and counted. Offset
+// order wins: a record with an earlier time than its row's replaces it all the same. Its store, if it needs one,
+// restores from the topic itself, which must be compacted for that.
+//
+//	in    (a 1) (b 5) (a 7) (b null)
+//	rows  a=1   a=1    a=7   a=7
+//	            b=5    b=5
+func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.Options) Table[K, V] {
+	src := topology.Source(b, topology.Nullable(t))
+	if src.Node() == nil {
+		return Table[K, V]{}
+	}
+	f := &source[K, V]{b: b, src: src.Node(), rows: OwnRows[K, V](b, t.Name, opts)}
+	f.rows.Use(t.Key, t.Value)
+	f.out = src.Apply[K, Change[V]](edge.Op{
+		Kind: "KTABLE-SOURCE", Keeps: edge.Need{Key: true}, Touch: true,
+		Resolve: func(n *edge.Node, in edge.Serdes) (edge.Serdes, error) {
+			// Changes carry typed values; their readers say whether they are looked at.
+			n.Reads = edge.Need{Key: f.stored && edge.ReadsKey(in, f.rows.key), Val: true}
+			return edge.Serdes{Key: in.Key}, nil
+		},
+	}, f.open)
+	if len(opts) > 0 {
+		f.store()
+	}
+	view := f.rows.View()
+	stores := view.Stores
+	view.Stores = func() []any { f.store(); return stores() }
+	view.Old = func(force bool) bool {
+		if force {
+			f.store()
+		}
+		f.rows.old = f.rows.old || f.stored
+		return f.stored
+	}
+	view.Store = func() string {
+		if f.stored {
+			return f.rows.name
+		}
+		return ""
+	}
+	return Table[K, V]{f.out, view}
+}
+
+// source is the node of a table read from a topic.
+type source[K, V any] struct {
+	b      *topology.Builder
+	src    *edge.Node
+	out    topology.Output[K, Change[V]]
+	rows   *Rows[K, V]
+	stored bool
+}
+
+// store gives the node a store: somebody needs the rows.
+func (f *source[K, V]) store() {
+	if f.stored {
+		return
+	}
+	f.stored = true
+	f.out.Connect(f.rows.Pending())
+	f.b.RestoreFrom(f.rows.name, f.src)
+}
+
+func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.Emit[K, serde.Opt[V]], error) {
+	noKey := at.Drop("null-key")
+	if !f.stored {
+		return func(m *edge.Meta, k K, v serde.Opt[V]) error {
+			if m.NoKey {
+				*noKey++
+				return nil
+			}
+			return next(m, k, Change[V]{New: v})
+		}, nil
+	}
+	put, err := putter(at, f.rows)
+	if err != nil {
+		return nil, err
+	}
+	return func(m *edge.Meta, k K, v serde.Opt[V]) error {
+		if m.NoKey {
+			*noKey++
+			return nil
+		}
+		c, err := put(m, k, v)
+		if err != nil {
+			return err
+		}
+		return next(m, k, c)
+	}, nil
+}
+
+// putter returns what writes a row, or deletes it where v is absent, and gives the change.
+func putter[K, V any](at edge.Place, rows *Rows[K, V]) (func(m *edge.Meta, k K, v serde.Opt[V]) (Change[V], error), error) {
+	kv, keys, err := rows.Open(at)
+	if err != nil {
+		return nil, err
+	}
+	sendOld := rows.Old()
+	return func(m *edge.Meta, k K, v serde.Opt[V]) (c Change[V], err error) {
+		c.New = v
+		hashed, err := keys.Key(m, k)
+		if err != nil {
+			return c, err
+		}
+		key := KeyOf(hashed)
+		if sendOld {
+			if c.Old.Value, _, c.Old.OK, err = kv.Get(key); err != nil {
+				return c, err
+			}
+		}
+		if v.OK {
+			return c, kv.Put(key, v.Value, m.Time)
+		}
+		return c, kv.Delete(key, m.Time)
+	}, nil
+}

@@ -1,0 +1,178 @@
+package topology
+
+import (
+	"reflect"
+
+	"github.com/thalweg/thalweg/internal/edge"
+)
+
+// Output is the typed handle of what a node emits.
+type Output[K, V any] struct {
+	b *Builder
+	n *edge.Node
+}
+
+// ok reports whether o belongs to a builder; the zero Output and those of mistakes do not.
+func (o Output[K, V]) ok() bool { return o.b != nil && o.n != nil }
+
+// Builder returns the builder the output belongs to.
+func (o Output[K, V]) Builder() *Builder { return o.b }
+
+// Node returns the node inside. Its type is internal.
+func (o Output[K, V]) Node() *edge.Node { return o.n }
+
+// Named labels the node, for Describe, metrics and errors. The label is not durable.
+func (o Output[K, V]) Named(name string) Output[K, V] {
+	if !o.ok() {
+		return o
+	}
+	if name == "" {
+		o.b.Fail(0, "Named: empty name")
+		return o
+	}
+	for _, n := range o.b.nodes {
+		if n != o.n && n.Name == name {
+			o.b.Fail(0, "a node named %q exists already (%s)", name, n.Pos)
+		}
+	}
+	o.n.Name, o.n.Label = name, name
+	return o
+}
+
+// Apply adds a node: step makes its receive function around what comes next, once for each task. The DSL is made of
+// it, and its types are internal, so that nobody else calls it: it is the door from stream and table.
+func (o Output[K, V]) Apply[K2, V2 any](op edge.Op, step func(at edge.Place, next edge.Emit[K2, V2]) (edge.Emit[K, V], error)) Output[K2, V2] {
+	if !o.ok() {
+		return Output[K2, V2]{}
+	}
+	n := o.b.add(op, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
+	n.Open = func(t edge.Task) (any, error) {
+		at := edge.Place{Task: t, Node: n}
+		next, err := edge.Next[K2, V2](at)
+		if err != nil {
+			return nil, err
+		}
+		return step(at, next)
+	}
+	return Output[K2, V2]{o.b, n}
+}
+
+// Merge joins outputs into one. Each keeps its order.
+func (o Output[K, V]) Merge(others ...Output[K, V]) Output[K, V] {
+	if !o.ok() {
+		return o
+	}
+	parents := []*edge.Node{o.n}
+	for _, x := range others {
+		if x.b != nil && x.b != o.b {
+			o.b.Fail(0, "Merge of outputs of different builders")
+			continue
+		}
+		parents = append(parents, x.n)
+	}
+	t := reflect.TypeFor[K]()
+	n := o.b.add(edge.Op{Kind: "KSTREAM-MERGE", Keeps: edge.Need{Key: true, Val: true}}, edge.Processor, t, reflect.TypeFor[V](), parents...)
+	n.Open = func(t edge.Task) (any, error) {
+		next, err := edge.Next[K, V](edge.Place{Task: t, Node: n})
+		if err != nil {
+			return nil, err
+		}
+		if n.Out.Key != nil {
+			return next, nil
+		}
+		// The parents' bytes differ, so a hash of one's must not pass for that of the key's new bytes.
+		return func(m *edge.Meta, k K, v V) error {
+			m.Hashed = false
+			return next(m, k, v)
+		}, nil
+	}
+	return Output[K, V]{o.b, n}
+}
+
+// Side returns what the node emits under tag.
+func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
+	if !o.ok() {
+		return Output[K2, V2]{}
+	}
+	if tag.Name == "" {
+		o.b.Fail(0, "Side of a tag without a name")
+		return Output[K2, V2]{b: o.b}
+	}
+	for _, c := range o.n.Children {
+		if c.Side != tag.Name {
+			continue
+		}
+		if c.Key != reflect.TypeFor[K2]() || c.Val != reflect.TypeFor[V2]() {
+			o.b.Fail(0, "the tag %q is of %v, %v already (%s)", tag.Name, c.Key, c.Val, c.Pos)
+			return Output[K2, V2]{b: o.b}
+		}
+		return Output[K2, V2]{o.b, c}
+	}
+	// A side node stands below its processor, but is fed by the context's Side function alone.
+	n := o.b.add(edge.Op{Kind: "SIDE-" + tag.Name}, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
+	n.Side = tag.Name
+	n.Open = func(t edge.Task) (any, error) { return edge.Next[K2, V2](edge.Place{Task: t, Node: n}) }
+	return Output[K2, V2]{o.b, n}
+}
+
+// Repartition sends the records through a topic of the app's own, by key, so that equal keys meet. Records without a
+// key are dropped. partitions 0 takes as many as the sources have.
+func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
+	if !o.ok() {
+		return o
+	}
+	if err := checkName(name); err != nil {
+		o.b.Fail(0, "Repartition: %v", err)
+		return Output[K, V]{b: o.b}
+	}
+	if partitions < 0 {
+		o.b.Fail(0, "Repartition %q into %d partitions", name, partitions)
+	}
+	keyed := o.Apply[K, V](edge.Op{Kind: "KSTREAM-FILTER", Label: name + "-repartition-filter", Keeps: edge.Need{Key: true, Val: true}},
+		func(_ edge.Place, next edge.Emit[K, V]) (edge.Emit[K, V], error) {
+			return func(m *edge.Meta, k K, v V) error {
+				if m.NoKey {
+					return nil
+				}
+				return next(m, k, v)
+			}, nil
+		})
+	t := o.b.internalTopic(name, partitions)
+	if t == nil {
+		return Output[K, V]{b: o.b}
+	}
+	hop := &hop[K, V]{}
+	addSink(keyed, t, "KSTREAM-SINK", name+"-repartition-sink", hop.resolveSink, hop.open)
+	return addHopSource(o.b, t, name+"-repartition-source", hop)
+}
+
+// internalTopic declares the repartition topic of that name.
+func (b *Builder) internalTopic(name string, partitions int) *edge.Topic {
+	short := name + "-repartition"
+	full := b.app + "-" + short
+	for _, t := range b.topics {
+		if t.Name == full {
+			b.Fail(0, "the repartition topic %q exists already (%s): names are durable and unique; share one by Repartition(name) first", full, t.Pos)
+			return nil
+		}
+	}
+	t := &edge.Topic{Name: full, Short: short, Internal: true, Partitions: partitions, Pos: position(0)}
+	b.topics = append(b.topics, t)
+	return t
+}
+
+// topic declares a topic of the user's.
+func (b *Builder) topic(name string) *edge.Topic {
+	if err := checkName(name); err != nil {
+		b.Fail(0, "topic name: %v", err)
+		return nil
+	}
+	for _, t := range b.topics {
+		if t.Name == name {
+			return t
+		}
+	}
+	t := &edge.Topic{Name: name, Short: name, Pos: position(0)}
+	b.topics = append(b.topics, t)
+	return t
+}

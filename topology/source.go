@@ -1,0 +1,185 @@
+package topology
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/window"
+)
+
+// Source reads a topic. Reading the same topic twice gives the same source.
+func Source[K, V any](b *Builder, t Topic[K, V]) Output[K, V] {
+	if t.Key == nil || t.Value == nil {
+		b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
+		return Output[K, V]{b: b}
+	}
+	topic := b.topic(t.Name)
+	if topic == nil {
+		return Output[K, V]{b: b}
+	}
+	if n := topic.Source; n != nil {
+		if n.Key == reflect.TypeFor[K]() && n.Val == reflect.TypeFor[V]() {
+			return Output[K, V]{b, n}
+		}
+		b.Fail(0, "topic %q is read as %v, %v already (%s): read it once and map it", t.Name, n.Key, n.Val, n.Pos)
+		return Output[K, V]{b: b}
+	}
+	adoptTopic(topic, t)
+	n := b.add(edge.Op{Kind: "KSTREAM-SOURCE", Keeps: edge.Need{Key: true, Val: true}}, edge.Source,
+		reflect.TypeFor[K](), reflect.TypeFor[V]())
+	n.Topic, topic.Source, topic.Pos = topic, n, n.Pos
+	n.Resolve = func(*edge.Node, edge.Serdes) (edge.Serdes, error) { return edge.Serdes{Key: t.Key, Val: t.Value}, nil }
+	n.Open = func(task edge.Task) (any, error) { return openEntrance(edge.Place{Task: task, Node: n}, t) }
+	return Output[K, V]{b, n}
+}
+
+// adoptTopic notes what the first use of a topic says of it.
+func adoptTopic[K, V any](topic *edge.Topic, t Topic[K, V]) {
+	topic.Partitions = max(topic.Partitions, t.Partitions)
+	if topic.Settings == nil {
+		topic.Settings = t.Settings
+	}
+	topic.Reset = edge.Reset{Latest: t.Reset.latest, None: t.Reset.none, Back: t.Reset.back}
+	topic.KeySerde, topic.ValueSerde = serde.Name(t.Key), serde.Name(t.Value)
+}
+
+// hop is the two ends of a repartition topic: the serdes that the writing end chose are those of the reading one.
+type hop[K, V any] struct {
+	key serde.Serde[K]
+	val serde.Serde[V]
+}
+
+func (h *hop[K, V]) resolveSink(b *Builder, n *edge.Node, in edge.Serdes) (err error) {
+	if h.key, err = SerdeFor[K](b, in.Key); err != nil {
+		return err
+	}
+	if h.val, err = SerdeFor[V](b, in.Val); err != nil {
+		return err
+	}
+	n.Topic.KeySerde, n.Topic.ValueSerde = serde.Name(h.key), serde.Name(h.val)
+	n.Reads = edge.Need{Key: in.Key == nil, Val: in.Val == nil}
+	return nil
+}
+
+func (h *hop[K, V]) open(at edge.Place, out edge.Out) (edge.Emit[K, V], error) {
+	return openSink(at, out, Topic[K, V]{Name: at.Node.Topic.Name, Key: h.key, Value: h.val})
+}
+
+func addHopSource[K, V any](b *Builder, topic *edge.Topic, label string, h *hop[K, V]) Output[K, V] {
+	n := b.add(edge.Op{Kind: "KSTREAM-SOURCE", Label: label, Keeps: edge.Need{Key: true, Val: true}}, edge.Source,
+		reflect.TypeFor[K](), reflect.TypeFor[V]())
+	n.Topic, topic.Source = topic, n
+	n.Resolve = func(*edge.Node, edge.Serdes) (edge.Serdes, error) { return edge.Serdes{Key: h.key, Val: h.val}, nil }
+	n.Open = func(task edge.Task) (any, error) {
+		return openEntrance(edge.Place{Task: task, Node: n}, Topic[K, V]{Name: topic.Name, Key: h.key, Value: h.val})
+	}
+	return Output[K, V]{b, n}
+}
+
+// entrance is a source in one task. It decodes what the graph below needs and no more.
+type entrance[K, V any] struct {
+	at       edge.Place
+	topic    Topic[K, V]
+	next     edge.Emit[K, V]
+	key      serde.Serde[K]
+	val      serde.Serde[V]
+	needs    edge.Need
+	nullVals bool
+	badTime  *int64
+
+	// The record last decoded for its time: it is the next to be pushed, unless the partition was rewound.
+	head struct {
+		partition int32
+		offset    int64
+		k         K
+		v         V
+		ok        bool
+	}
+}
+
+func openEntrance[K, V any](at edge.Place, t Topic[K, V]) (edge.Entrance, error) {
+	next, err := edge.Next[K, V](at)
+	if err != nil {
+		return nil, err
+	}
+	e := &entrance[K, V]{
+		at: at, topic: t, next: next, key: serde.Single(t.Key), val: serde.Single(t.Value),
+		needs: at.Node.Wants, nullVals: serde.TakesNull(t.Value), badTime: at.Drop("bad-time"),
+	}
+	if t.Check || t.Timestamp != nil {
+		e.needs = edge.Need{Key: true, Val: true}
+	}
+	return e, nil
+}
+
+// Time implements edge.Entrance.
+func (e *entrance[K, V]) Time(m *edge.Meta, partition int64) (t int64, skip bool, err error) {
+	t = m.Time
+	if e.topic.Timestamp != nil {
+		k, v, ok, err := e.decode(m)
+		if err != nil || !ok {
+			return 0, true, err
+		}
+		r, err := RecordOf(m, k, v)
+		if err != nil {
+			return 0, true, e.at.Task.Failed(e.at.Node, edge.Decode, err)
+		}
+		t = int64(window.At(e.topic.Timestamp(r)))
+		h := &e.head
+		h.partition, h.offset, h.k, h.v, h.ok = m.Partition, m.Offset, k, v, true
+	}
+	if t >= 0 {
+		return t, false, nil
+	}
+	switch e.topic.BadTime {
+	case BadTimeSkip:
+		*e.badTime++
+		return 0, true, nil
+	case BadTimeNow:
+		return e.at.Now(), false, nil
+	case BadTimePartitionTime:
+		if partition >= 0 {
+			return partition, false, nil
+		}
+		err = fmt.Errorf("time %d ms is before 1970 and the partition has none yet to take instead", t)
+	default:
+		err = fmt.Errorf("time %d ms is before 1970: set Topic.Timestamp or Topic.BadTime", t)
+	}
+	return 0, true, e.at.Task.Failed(e.at.Node, edge.Decode, err)
+}
+
+// Push implements edge.Entrance.
+func (e *entrance[K, V]) Push(m *edge.Meta) error {
+	if h := &e.head; h.ok && h.offset == m.Offset && h.partition == m.Partition {
+		h.ok = false
+		m.NoKey = m.Key == nil
+		return e.next(m, h.k, h.v)
+	}
+	k, v, ok, err := e.decode(m)
+	if err != nil || !ok {
+		return err
+	}
+	return e.next(m, k, v)
+}
+
+// decode reads what is needed of m. ok is false if the record failed and the app's policy went on.
+func (e *entrance[K, V]) decode(m *edge.Meta) (k K, v V, ok bool, err error) {
+	m.NoKey = m.Key == nil
+	if e.needs.Key && !m.NoKey {
+		if k, err = e.key.Decode(m.Key); err != nil {
+			return k, v, false, e.at.Task.Failed(e.at.Node, edge.Decode, fmt.Errorf("key: %w", err))
+		}
+	}
+	if m.Val == nil && !e.nullVals {
+		return k, v, false, e.at.Task.Failed(e.at.Node, edge.Decode,
+			fmt.Errorf("null value where a %v was expected: read the topic through topology.Nullable if nulls belong there", e.at.Node.Val))
+	}
+	if e.needs.Val {
+		if v, err = e.val.Decode(m.Val); err != nil {
+			return k, v, false, e.at.Task.Failed(e.at.Node, edge.Decode, fmt.Errorf("value: %w", err))
+		}
+	}
+	return k, v, true, nil
+}
