@@ -99,7 +99,9 @@ func TestWindowsCloseByStreamTime(t *testing.T) {
 	d := streamtest.New(t, func(b *topology.Builder) {
 		stream.From(b, clicks).GroupByKey().Windowed(window.Tumbling(10 * time.Millisecond)).Count("per-window").
 			Then(stream.WindowUpdates).
-			Map(func(k window.Key[string], n int64) (string, string) { return k.Key, fmt.Sprintf("%d-%d:%d", k.Start, k.End, n) }).
+			Map(func(k window.Key[string], n int64) (string, string) {
+				return k.Key, fmt.Sprintf("%d-%d:%d", k.Start, k.End, n)
+			}).
 			To(out)
 	})
 	in := d.Topic(clicks)

@@ -71,6 +71,9 @@ type Reset struct {
 	back   time.Duration
 }
 
+// Ago returns how far back to begin, and whether at the end instead.
+func (r Reset) Ago() (back time.Duration, latest bool) { return r.back, r.latest }
+
 var (
 	Earliest = Reset{}             // the oldest record kept
 	Latest   = Reset{latest: true} // what comes after the start

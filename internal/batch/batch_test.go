@@ -119,6 +119,23 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// The bytes were checked against another implementation's decoder when they were taken down.
+func TestFormat(t *testing.T) {
+	var b Builder
+	b.Append(1000, []byte("key"), []byte("value"), AppendHeaders(nil, []KV{{Key: "h", Value: []byte("x")}, {Key: "n"}}))
+	b.Append(990, nil, []byte("v2"), nil)
+	b.Append(1<<40, []byte{}, nil, nil)
+	out, err := b.Finish(Seal{ProducerID: 7, ProducerEpoch: 1, BaseSequence: 4, Transactional: true, BaseOffset: 100, LeaderEpoch: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "00000000000000640000005c0000000302d20f08d000100000000200000000000003e80000010000000000000000000000000700010000000400000003" +
+		"2a000000066b65790a76616c75650402680278026e011000130201047632001600b0f0ffffff3f04000100"
+	if got := fmt.Sprintf("%x", out); got != want {
+		t.Fatalf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestSealTwice(t *testing.T) {
 	var b Builder
 	b.Append(5, []byte("k"), []byte("v"), nil)

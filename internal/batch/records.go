@@ -23,13 +23,15 @@ type Record struct {
 type Reader struct {
 	Limit int // most bytes a compressed batch may decompress to; 0: 64 MiB
 
-	h    Header
-	data []byte // records, uncompressed
-	at   int    // of the next record in data
-	left int32  // records to come
-	last int64  // offset of the previous record
-	buf  []byte // decompression; kept from batch to batch
-	err  error
+	h        Header
+	data     []byte // records, uncompressed
+	at       int    // of the next record in data
+	left     int32  // records to come
+	base     int64  // timestamps are base plus delta&timeMask: all the same under log append time
+	timeMask int64
+	last     int64  // offset of the previous record
+	buf      []byte // decompression; kept from batch to batch
+	err      error
 }
 
 // Reset begins with the batch b, whose CRC is the caller's business. b must not change while it is read.
@@ -58,6 +60,10 @@ func (r *Reader) Reset(b []byte) error {
 	}
 	r.h, r.data, r.left = h, data, h.Count
 	r.last = h.BaseOffset - 1
+	r.base, r.timeMask = h.BaseTimestamp, -1
+	if h.LogAppendTime() {
+		r.base, r.timeMask = h.MaxTimestamp, 0
+	}
 	return nil
 }
 
@@ -82,10 +88,7 @@ func (r *Reader) Next(rec *Record) bool {
 	if at < 0 {
 		return r.fail("timestamp")
 	}
-	rec.Timestamp = r.h.BaseTimestamp + delta
-	if r.h.LogAppendTime() {
-		rec.Timestamp = r.h.MaxTimestamp
-	}
+	rec.Timestamp = r.base + delta&r.timeMask
 	if delta, at = varint(b, at); at < 0 || delta < 0 || delta > int64(r.h.LastOffsetDelta) {
 		return r.fail("offset")
 	}
@@ -100,10 +103,10 @@ func (r *Reader) Next(rec *Record) bool {
 		return r.fail("value")
 	}
 	switch {
-	case at == end:
-		return r.fail("headers")
 	case at+1 == end && b[at] == 0:
 		rec.Headers = nil
+	case at == end:
+		return r.fail("headers")
 	default:
 		rec.Headers = b[at:end:end]
 	}

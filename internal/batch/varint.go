@@ -28,7 +28,10 @@ func putVarint(b []byte, v int64) int {
 // varintSize returns the bytes appendVarint takes for v.
 func varintSize(v int64) int {
 	u := uint64(v<<1) ^ uint64(v>>63)
-	return (bits.Len64(u|1) + 6) / 7
+	if u < 0x80 {
+		return 1
+	}
+	return (bits.Len64(u) + 6) / 7
 }
 
 // varint decodes a zigzag varint at b[at:]. next is its end, or -1 if it is cut off or longer than 10 bytes.
@@ -40,6 +43,7 @@ func varint(b []byte, at int) (v int64, next int) {
 	return varintSlow(b, at)
 }
 
+// varintSlow is varint for more than one byte.
 func varintSlow(b []byte, at int) (v int64, next int) {
 	var u uint64
 	for shift := uint(0); shift < 70 && at < len(b); shift += 7 {

@@ -84,17 +84,16 @@ func Open(fs vfs.FS, dir string, cfg Config) (*Engine, error) {
 
 // assemble puts the parts on top of the open directory.
 func (e *Engine) assemble() error {
-	ctx := context.Background()
 	var err error
-	if e.meta, err = meta.Open(ctx, e.dir, e.cfg.Clock, e.cfg.ClusterID, newTopicID); err != nil {
+	if e.meta, err = meta.Open(e.dir, e.cfg.Clock, e.cfg.ClusterID, newTopicID); err != nil {
 		return err
 	}
 	logf := func(format string, args ...any) { e.cfg.Logger.Info(fmt.Sprintf(format, args...)) }
-	offsets, err := e.internal(ctx, meta.OffsetsTopic)
+	offsets, err := e.internal(meta.OffsetsTopic)
 	if err != nil {
 		return err
 	}
-	transactions, err := e.internal(ctx, meta.TransactionsTopic)
+	transactions, err := e.internal(meta.TransactionsTopic)
 	if err != nil {
 		return err
 	}
@@ -126,11 +125,11 @@ func (e *Engine) assemble() error {
 }
 
 // internal returns the partitions of a coordinator's topic, which it makes at the first start.
-func (e *Engine) internal(ctx context.Context, name string) ([]*log.Partition, error) {
+func (e *Engine) internal(name string) ([]*log.Partition, error) {
 	t := e.meta.Topic(name)
 	if t == nil {
 		var err error
-		t, err = e.meta.Create(ctx, meta.Spec{Name: name, Partitions: 1, Replicas: 1, Configs: map[string]string{
+		t, err = e.meta.Create(meta.Spec{Name: name, Partitions: 1, Replicas: 1, Configs: map[string]string{
 			"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600",
 		}})
 		if err != nil {
@@ -187,8 +186,11 @@ func (e *Engine) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return e.memory.Dial(ctx)
 }
 
-// Health returns nil, or the first error that took storage offline.
+// Health returns nil, or the error that took the directory, else the first that took a partition, offline.
 func (e *Engine) Health() error {
+	if err := e.dir.Err(); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
 	if err := e.offline.Load(); err != nil {
 		return *err
 	}

@@ -68,7 +68,9 @@ func testContext(t *testing.T) context.Context {
 
 func createTopic(t *testing.T, e *Engine, name string, partitions int32, configs map[string]*string) {
 	t.Helper()
-	if _, err := kadm.NewClient(client(t, e)).CreateTopic(testContext(t), partitions, 1, configs, name); err != nil {
+	c := client(t, e)
+	defer c.Close()
+	if _, err := kadm.NewClient(c).CreateTopic(testContext(t), partitions, 1, configs, name); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,12 +12,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// firstTransactions caps the requests whose version is the mode of a transaction at what the first protocol has.
-func firstTransactions() *kversion.Versions {
+// versions caps requests: positions go by topic name, which later versions replace by an id; and below version 2 of the
+// transaction protocol, whose requests' versions are the mode of a transaction, at what the first has.
+func versions(transactions int) *kversion.Versions {
 	v := kversion.Stable()
-	v.SetMaxKeyVersion(kmsg.Produce.Int16(), 11)
-	v.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 4)
-	v.SetMaxKeyVersion(kmsg.EndTxn.Int16(), 4)
+	v.SetMaxKeyVersion(kmsg.OffsetCommit.Int16(), 9)
+	v.SetMaxKeyVersion(kmsg.OffsetFetch.Int16(), 9)
+	v.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 5)
+	if transactions < 2 {
+		v.SetMaxKeyVersion(kmsg.Produce.Int16(), 11)
+		v.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 4)
+		v.SetMaxKeyVersion(kmsg.EndTxn.Int16(), 4)
+	}
 	return v
 }
 
@@ -306,6 +312,11 @@ func (c *Client) committed(ctx context.Context, group string, places []Place) (o
 				k.Metadata = *p.Metadata
 			}
 			out[Place{t.Topic, p.Partition}] = k
+		}
+	}
+	for _, p := range places {
+		if _, ok := out[p]; !ok {
+			return nil, false, fmt.Errorf("%s-%d is missing in the answer", p.Topic, p.Partition)
 		}
 	}
 	return out, false, nil

@@ -19,7 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl"
 )
 
 // Config says where the cluster is.
@@ -27,7 +26,7 @@ type Config struct {
 	Brokers  []string
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: TCP, with TLS if set
 	TLS      *tls.Config
-	SASL     sasl.Mechanism
+	SASL     SASL
 	ClientID string
 	Rack     string
 	Logger   *slog.Logger
@@ -71,11 +70,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("kafka: brokers %v: %w", cfg.Brokers, err)
 	}
 	c.transactions = version
-	opts := c.options()
-	if version < 2 {
-		opts = append(opts, kgo.MaxVersions(firstTransactions()))
-	}
-	if c.cl, err = kgo.NewClient(opts...); err != nil {
+	if c.cl, err = kgo.NewClient(append(c.options(), kgo.MaxVersions(versions(version)))...); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	c.admin = kadm.NewClient(c.cl)
@@ -92,8 +87,8 @@ func (c *Client) options() []kgo.Opt {
 	if c.cfg.Rack != "" {
 		opts = append(opts, kgo.Rack(c.cfg.Rack))
 	}
-	if c.cfg.SASL != nil {
-		opts = append(opts, kgo.SASL(c.cfg.SASL))
+	if m := c.cfg.SASL.mechanism(); m != nil {
+		opts = append(opts, kgo.SASL(m))
 	}
 	switch {
 	case c.cfg.Dial != nil:

@@ -15,6 +15,7 @@ import (
 type Fetched struct {
 	Place
 	Batches [][]byte
+	From    int64 // the position asked for
 	Next    int64 // the position after all that was read, markers and aborted records included
 	End     int64 // the last stable offset: what is known to be readable
 	Start   int64 // the log start
@@ -237,7 +238,7 @@ func (f *Fetcher) answer(resp *kmsg.FetchResponse, as map[Place]asked) (moved bo
 
 // read makes sense of one partition of a response. again says that it has to be asked for again, elsewhere or later.
 func read(p Place, from int64, r *kmsg.FetchResponseTopicPartition) (out Fetched, again bool) {
-	out = Fetched{Place: p, Next: from, End: r.LastStableOffset, Start: r.LogStartOffset}
+	out = Fetched{Place: p, From: from, Next: from, End: r.LastStableOffset, Start: r.LogStartOffset}
 	switch err := kerr.ErrorForCode(r.ErrorCode); {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		out.Err = ErrOutOfRange

@@ -228,8 +228,8 @@ func (p *Producer) Pending() (bytes int, since time.Time) {
 	return p.queued, since
 }
 
-// Flush sends what was appended and waits until all of it is acknowledged.
-func (p *Producer) Flush(ctx context.Context) error {
+// Send hands what was appended to the sender.
+func (p *Producer) Send() error {
 	for _, o := range p.partList() {
 		if o.builder.Len() == 0 {
 			continue
@@ -237,6 +237,14 @@ func (p *Producer) Flush(ctx context.Context) error {
 		if err := p.seal(o); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Flush sends what was appended and waits until all of it is acknowledged.
+func (p *Producer) Flush(ctx context.Context) error {
+	if err := p.Send(); err != nil {
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()

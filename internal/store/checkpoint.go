@@ -8,10 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-const (
-	batchRows    = 10_000           // a checkpoint of fewer rows goes through a batch, others as files
-	stateRefresh = 10 * time.Minute // how often the time of a store without changes is written
-)
+// stateRefresh is how often the time of a store without changes is written.
+const stateRefresh = 10 * time.Minute
 
 // Checkpoint is a checkpoint under way: Encode in slices on the task's goroutine until it reports done, Write on any
 // goroutine, Finish on the task's again with Write's error.
@@ -54,7 +52,7 @@ func (c *Checkpoint) Write() error {
 		p.sort()
 	}
 	var err error
-	if rows < batchRows {
+	if rows < c.db.lim.batchRows {
 		err = c.writeBatch()
 	} else {
 		err = c.writeFiles()

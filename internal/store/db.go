@@ -43,8 +43,16 @@ type DB struct {
 	p    *pebble.DB
 	opts *pebble.Options
 	log  *slog.Logger
+	lim  limits
 	temp atomic.Int64 // names files to be ingested
 	lost atomic.Bool  // the corruption mark has been written
+
+	// trouble is what Pebble's background work meets: it tries again for ever, so whoever waits for it has to look.
+	trouble struct {
+		sync.Mutex
+		met chan struct{} // closed at the next error
+		err error
+	}
 
 	mu struct {
 		sync.Mutex
@@ -55,6 +63,25 @@ type DB struct {
 	}
 }
 
+// limits are where the stores of a database change their ways.
+type limits struct {
+	batchRows int // a checkpoint of fewer rows goes through a batch, others as files
+	fileBytes int // of one file to be ingested
+	floor     int // segments a table may have, however short memory is
+	scanAfter int // fruitless reads of a table below before a filter is built
+	spill     int // replayed records between looks at the budget
+}
+
+var defaultLimits = limits{batchRows: 10_000, fileBytes: 32 << 20, floor: 16, scanAfter: 4096, spill: 4096}
+
+// spillEvery is the number of replayed records between looks at the budget. db may be nil.
+func spillEvery(db *DB) int {
+	if db == nil {
+		return defaultLimits.spill
+	}
+	return db.lim.spill
+}
+
 // Options of OpenDB.
 type Options struct {
 	CacheBytes int64        // of Pebble's block cache; 0: 32 MiB
@@ -62,9 +89,12 @@ type Options struct {
 	Now        func() time.Time
 }
 
-// OpenDB opens or makes the database in dir. A corrupt one is put aside once (dir + ".quarantine") and made anew. A
+// OpenDB opens or makes the database in dir; fs nil is the disk. A corrupt one is put aside once (dir + ".quarantine") and made anew. A
 // database written by a newer version is refused.
 func OpenDB(fs vfs.FS, dir string, o Options) (*DB, error) {
+	if fs == nil {
+		fs = vfs.Default
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -113,11 +143,17 @@ func syncDir(fs vfs.FS, dir string) error {
 func openPebble(fs vfs.FS, dir string, o Options) (*DB, error) {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
+	db := &DB{fs: fs, dir: dir, log: o.Logger, lim: defaultLimits}
+	db.trouble.met = make(chan struct{})
 	po := &pebble.Options{
-		FS: fs, Cache: cache, DisableWAL: true, Logger: quiet{o.Logger},
+		FS: fs, Cache: cache, DisableWAL: true, Logger: quiet{o.Logger, dir},
 		FormatMajorVersion:         pebble.FormatNewest,
 		MemTableSize:               4 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 1 },
+	}
+	po.EventListener = &pebble.EventListener{
+		BackgroundError: db.background,
+		DataCorruption:  func(pebble.DataCorruptionInfo) { db.mark() }, // the reader gets the error; the default ends the process
 	}
 	po.EnsureDefaults()
 	for i := range po.Levels {
@@ -133,7 +169,7 @@ func openPebble(fs vfs.FS, dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
-	db := &DB{fs: fs, dir: dir, p: p, opts: po, log: o.Logger}
+	db.p, db.opts = p, po
 	db.mu.open = map[string]bool{}
 	if err := db.load(); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -196,7 +232,7 @@ func (db *DB) mark() {
 	}
 }
 
-// apply commits a small batch and makes it durable.
+// apply commits a small batch and makes it durable. After an error it may still become so, later but whole.
 func (db *DB) apply(fill func(*pebble.Batch) error) error {
 	b := db.p.NewBatch()
 	defer b.Close()
@@ -206,10 +242,34 @@ func (db *DB) apply(fill func(*pebble.Batch) error) error {
 	if err := b.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("store: write %s: %w", db.dir, err)
 	}
-	if err := db.p.Flush(); err != nil {
+	db.trouble.Lock()
+	met := db.trouble.met
+	db.trouble.Unlock()
+	flushed, err := db.p.AsyncFlush()
+	if err != nil {
 		return fmt.Errorf("store: flush %s: %w", db.dir, err)
 	}
-	return nil
+	select {
+	case <-flushed:
+		return nil
+	case <-met:
+		db.trouble.Lock()
+		defer db.trouble.Unlock()
+		return fmt.Errorf("store: flush %s: %w", db.dir, db.trouble.err)
+	}
+}
+
+// background takes the errors of Pebble's background work.
+func (db *DB) background(err error) {
+	db.log.Error("store: background work failed", "dir", db.dir, "err", err)
+	if pebble.IsCorruptionError(err) {
+		db.mark()
+	}
+	db.trouble.Lock()
+	defer db.trouble.Unlock()
+	db.trouble.err = err
+	close(db.trouble.met)
+	db.trouble.met = make(chan struct{})
 }
 
 // iter returns an iterator over the keys that begin with prefix.
@@ -247,13 +307,22 @@ func partitionPrefix(id uint16, partition int32) []byte {
 }
 
 // quiet passes on what Pebble has to say in earnest.
-type quiet struct{ log *slog.Logger }
-
-func (q quiet) Infof(format string, args ...any) {}
-func (q quiet) Errorf(format string, args ...any) {
-	q.log.Error("store: " + fmt.Sprintf(format, args...))
+type quiet struct {
+	log *slog.Logger
+	dir string
 }
+
+// Infof drops Pebble's diary.
+func (q quiet) Infof(string, ...any) {}
+
+// Errorf logs.
+func (q quiet) Errorf(format string, args ...any) {
+	q.log.Error("store: "+fmt.Sprintf(format, args...), "dir", q.dir)
+}
+
+// Fatalf is called when the database can no longer tell what is durable (its manifest could not be written), and must
+// not return: the process ends.
 func (q quiet) Fatalf(format string, args ...any) {
-	q.log.Error("store: " + fmt.Sprintf(format, args...))
-	panic("store: " + fmt.Sprintf(format, args...))
+	q.Errorf(format, args...)
+	panic("store: " + q.dir + ": " + fmt.Sprintf(format, args...))
 }

@@ -1,10 +1,8 @@
 package store
 
-const floorSegments = 16 // what a table may have, however short memory is
-
 // short reports whether the table should evict rather than grow.
 func (t *table[V]) short() bool {
-	return t.env.DB != nil && t.segs >= floorSegments && t.env.Budget.short(t.pool.account.held)
+	return t.env.DB != nil && t.segs >= t.env.DB.lim.floor && t.env.Budget.short(t.pool.account.held)
 }
 
 // evict sends the clock's hand through seg until an eighth of its rows have gone, and reports whether there is room
@@ -38,7 +36,7 @@ func (t *table[V]) evict(seg *segment[V]) bool {
 func (t *table[V]) leave(s *slot[V]) {
 	if t.complete {
 		t.complete = false
-		t.filter = newFilter(t.rows / 8)
+		t.filter = newFilter(2 * t.rows)
 	}
 	if t.filter != nil {
 		t.filter.add(t.hashOf(s))

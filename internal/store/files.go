@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
-
-const fileBytes = 32 << 20 // of one file to be ingested
 
 // files writes sorted rows to files that do not overlap, to be ingested together.
 type files struct {
@@ -53,7 +52,7 @@ func (c *Checkpoint) writeFiles() (err error) {
 	if c.dropped == nil {
 		return nil
 	}
-	if err := c.db.p.DeleteRange(c.prefix, c.dropped, nil); err != nil { // lost in a crash it is done again
+	if err := c.db.p.DeleteRange(c.prefix, c.dropped, pebble.NoSync); err != nil { // lost in a crash it is done again
 		return fmt.Errorf("store: delete expired windows: %w", err)
 	}
 	return nil
@@ -61,7 +60,7 @@ func (c *Checkpoint) writeFiles() (err error) {
 
 // set writes a row; a nil value deletes the key. Keys must ascend.
 func (f *files) set(key, value []byte) error {
-	if f.w != nil && f.w.Raw().EstimatedSize() > fileBytes {
+	if f.w != nil && f.w.Raw().EstimatedSize() > uint64(f.db.lim.fileBytes) {
 		if err := f.end(); err != nil {
 			return err
 		}

@@ -7,8 +7,8 @@ const (
 	bitsPerKey  = 10
 )
 
-// filter says of hashes whether they may have been added: a chain of blocked Bloom filters, each twice as large as the
-// one before. A part that is full at 10 bits a key errs in 1-2 % of the cases.
+// filter says of hashes whether they may have been added: a chain of blocked Bloom filters, each four times as large
+// as the one before, so that few are asked. A part that is full at 10 bits a key errs in 1-2 % of the cases.
 type filter struct {
 	parts []bloomPart
 	keys  int
@@ -32,7 +32,7 @@ func newFilter(keys int) *filter {
 func (f *filter) add(hash uint64) {
 	p := &f.parts[len(f.parts)-1]
 	if p.keys == p.max {
-		f.parts = append(f.parts, newBloomPart(2*p.max))
+		f.parts = append(f.parts, newBloomPart(4*p.max))
 		p = &f.parts[len(f.parts)-1]
 	}
 	p.keys++

@@ -10,6 +10,7 @@ import (
 // changed, the committed value is encoded at once, and they stay in the current generation.
 func (t *table[V]) freeze(p *part) {
 	t.part = p
+	p.rows = make([]partRow, 0, t.pending)
 	t.cur = 1 - t.cur
 	t.pending = 0
 	for _, seg := range t.lists[listDirty] {

@@ -78,18 +78,7 @@ func appendWords(dst []byte, lo, hi uint64, n uint8) []byte {
 	return dst
 }
 
-// wordsPrefix returns the first 8 bytes of a key of n ≤ 16 bytes as a big-endian number, zeros after a shorter one.
-func wordsPrefix(lo, hi uint64, n uint8) uint64 {
-	if n >= 8 {
-		return bits.ReverseBytes64(lo)
-	}
-	var b [16]byte
-	appendWords(b[:0], lo, hi, n)
-	clear(b[n:])
-	return binary.BigEndian.Uint64(b[:])
-}
-
-// bytesPrefix is wordsPrefix of a key in bytes.
+// bytesPrefix returns the first 8 bytes of b as a big-endian number, zeros after a shorter one.
 func bytesPrefix(b []byte) uint64 {
 	if len(b) >= 8 {
 		return binary.BigEndian.Uint64(b)

@@ -139,7 +139,7 @@ func (t *KV[V]) Replay(recs iter.Seq[Logged]) error {
 		if err := t.tab.replay(t.env.Hasher.Key(r.Key), r); err != nil {
 			return err
 		}
-		if n++; n%spillCheck == 0 {
+		if n++; n%spillEvery(t.env.DB) == 0 {
 			if err := spill(t, t.tab.pool); err != nil {
 				return err
 			}

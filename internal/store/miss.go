@@ -5,8 +5,6 @@ import (
 	"fmt"
 )
 
-const scanAfter = 4096 // fruitless reads below before a filter is built
-
 // miss answers for a key that the table does not hold. What is found below enters the table, if there is room.
 func (t *table[V]) miss(k *Key) (v V, at int64, ok bool, err error) {
 	if t.scan != nil {
@@ -22,7 +20,7 @@ func (t *table[V]) miss(k *Key) (v V, at int64, ok bool, err error) {
 	}
 	if raw == nil {
 		if t.filter == nil && t.scan == nil {
-			if t.absent++; t.absent >= scanAfter {
+			if t.absent++; t.absent >= t.env.DB.lim.scanAfter {
 				t.absent = 0
 				t.startScan()
 			}

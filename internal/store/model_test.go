@@ -80,7 +80,8 @@ func (m *kvModel) open() {
 	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
 		m.fail("open: %v", err)
 	}
-	m.budget = NewBudget(int64(m.r.IntN(3)) * 1 << 19)
+	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
+	m.budget = NewBudget(int64(m.r.IntN(3)) << 17)
 	env := Env{DB: m.db, Partition: 3, Hasher: NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: m.budget}
 	m.kv, err = OpenKV(env, "s", Schema{KindTimestampedKV, "string", "string"}, serde.Optional(serde.String))
 	if err != nil {

@@ -26,7 +26,7 @@ type run struct {
 }
 
 type runRow struct {
-	prefix uint64 // the key's first 8 bytes, big-endian
+	prefix uint64 // while sorted: 8 bytes of the key after those that all keys have in common
 	off    uint32
 	n      uint32
 }
@@ -43,13 +43,25 @@ func (r *run) compare(a, b runRow) int {
 	return bytes.Compare(r.keys[a.off:a.off+a.n], r.keys[b.off:b.off+b.n])
 }
 
+// sort brings the keys into order.
+func (r *run) sort() {
+	same := r.key(0)
+	for i := range r.rows {
+		same = common(same, r.key(i))
+	}
+	for i := range r.rows {
+		r.rows[i].prefix = bytesPrefix(r.key(i)[len(same):])
+	}
+	slices.SortFunc(r.rows, r.compare)
+}
+
 // search returns the place of the first key that is not below k; nil: of the first.
 func (r *run) search(k []byte) int {
 	return sort.Search(len(r.rows), func(i int) bool { return bytes.Compare(r.key(i), k) >= 0 })
 }
 
 func (r *run) push(key []byte) {
-	r.rows = append(r.rows, runRow{bytesPrefix(key), uint32(len(r.keys)), uint32(len(key))})
+	r.rows = append(r.rows, runRow{0, uint32(len(r.keys)), uint32(len(key))})
 	r.keys = append(r.keys, key...)
 }
 
@@ -65,8 +77,7 @@ func (t *table[V]) addKey(s *slot[V]) {
 	}
 	at := len(o.tail.keys)
 	o.tail.keys = t.appendKey(o.tail.keys, s)
-	key := o.tail.keys[at:]
-	o.tail.rows = append(o.tail.rows, runRow{bytesPrefix(key), uint32(at), uint32(len(key))})
+	o.tail.rows = append(o.tail.rows, runRow{0, uint32(at), uint32(len(o.tail.keys) - at)})
 }
 
 // sorted brings the order up to date and returns its runs.
@@ -98,7 +109,7 @@ func (o *order) seal() {
 	}
 	last := o.tail
 	o.tail = run{}
-	slices.SortFunc(last.rows, last.compare)
+	last.sort()
 	for n := len(o.runs); n > 0 && len(o.runs[n-1].rows) < 2*len(last.rows); n-- {
 		last = mergeRuns(&o.runs[n-1], &last)
 		o.runs = o.runs[:n-1]

@@ -21,7 +21,7 @@ type part struct {
 
 // partRow finds a row in the chunks: key length, key, value length + 1 (0: deleted), value.
 type partRow struct {
-	prefix uint64 // the key's first 8 bytes, big-endian
+	prefix uint64 // 8 bytes of the key after those that all keys have in common; known when sorted
 	place  uint64 // chunk << 32 | offset
 }
 
@@ -38,7 +38,7 @@ func (p *part) add(key, value []byte) {
 		n++
 	}
 	c := p.chunks[n-1]
-	p.rows = append(p.rows, partRow{bytesPrefix(key), uint64(n-1)<<32 | uint64(len(c))})
+	p.rows = append(p.rows, partRow{0, uint64(n-1)<<32 | uint64(len(c))})
 	was := len(c)
 	c = binary.AppendUvarint(c, uint64(len(key)))
 	c = append(c, key...)
@@ -65,6 +65,18 @@ func (p *part) row(r partRow) (key, value []byte) {
 
 // sort brings the rows into the order of their keys.
 func (p *part) sort() {
+	if len(p.rows) == 0 {
+		return
+	}
+	same, _ := p.row(p.rows[0])
+	for _, r := range p.rows {
+		k, _ := p.row(r)
+		same = common(same, k)
+	}
+	for i := range p.rows {
+		k, _ := p.row(p.rows[i])
+		p.rows[i].prefix = bytesPrefix(k[len(same):])
+	}
 	slices.SortFunc(p.rows, func(a, b partRow) int {
 		if a.prefix != b.prefix {
 			return cmp.Compare(a.prefix, b.prefix)
@@ -73,4 +85,13 @@ func (p *part) sort() {
 		kb, _ := p.row(b)
 		return bytes.Compare(ka, kb)
 	})
+}
+
+// common returns the bytes that a and b both begin with.
+func common(a, b []byte) []byte {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
 }

@@ -2,8 +2,6 @@ package store
 
 import "fmt"
 
-const spillCheck = 4096 // replayed records between looks at the budget
-
 // replay applies a committed changelog record: the row is clean of the commit but not yet below.
 func (t *table[V]) replay(k Key, r Logged) error {
 	if len(r.Value) == 0 && r.Value == nil {

@@ -368,7 +368,7 @@ func (w *Window[V]) Replay(recs iter.Seq[Logged]) error {
 		if err := w.replay(r); err != nil {
 			return err
 		}
-		if n++; n%spillCheck == 0 {
+		if n++; n%spillEvery(w.env.DB) == 0 {
 			w.expire()
 			for _, t := range w.tables {
 				t.settle()

@@ -80,6 +80,7 @@ func (m *windowModel) open() {
 	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
 		m.fail("open: %v", err)
 	}
+	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	env := Env{DB: m.db, Hasher: NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
 		Dropped: func(n int64) { m.dropped += n }}
 	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, testRetention, serde.Optional(serde.String))

@@ -85,7 +85,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 		in.committed, in.timeThen = in.at0(), in.time
 	}
 	for _, o := range t.stores {
-		p := o.store.Position()
+		p := &o.now
 		p.At = now
 		switch {
 		case o.decl.FromTopic != nil:
@@ -99,7 +99,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 				p.Offset, p.TopicID = next, id
 			}
 		}
-		o.store.Ended(p)
+		o.store.Ended(*p)
 	}
 	t.committed = t.streamTime
 	t.end(true)

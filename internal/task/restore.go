@@ -119,13 +119,15 @@ func (t *Task) Restored(name string, p store.Position) error {
 		return err
 	}
 	o.store.Restored(p)
+	o.now = p
 	return nil
 }
 
-// Stores calls f with every store, for checkpoints and measurements.
-func (t *Task) Stores(f func(decl *edge.Store, s store.Store)) {
+// Stores calls f with every store, for checkpoints and measurements. tail is how far its changelog has gone on since the
+// last checkpoint: what a restart would have to read.
+func (t *Task) Stores(f func(decl *edge.Store, s store.Store, tail int64)) {
 	for _, o := range t.stores {
-		f(o.decl, o.store)
+		f(o.decl, o.store, o.now.Offset-o.store.Position().Offset)
 	}
 }
 

@@ -98,7 +98,8 @@ type opened struct {
 	decl   *edge.Store
 	store  store.Store
 	handle any
-	failed func() error // of the handle: an ordered read that ended early
+	now    store.Position // of what the hot rows stand for, as of the last commit
+	failed func() error   // of the handle: an ordered read that ended early
 }
 
 type counterKey struct {
@@ -148,7 +149,7 @@ func (t *Task) openStores() error {
 		if err != nil {
 			return fmt.Errorf("store %q (%s): %w", d.Name, d.Pos, err)
 		}
-		o.handle, o.store = h, s
+		o.handle, o.store, o.now = h, s, s.Position()
 		if f, ok := h.(interface{ Failed() error }); ok {
 			o.failed = f.Failed
 		}

@@ -263,7 +263,7 @@ func (in *instance) commit() {
 // checkpoint writes the task's stores to the instance's disk.
 func (in *instance) checkpoint(t *task.Task) {
 	in.d.t.Helper()
-	t.Stores(func(_ *edge.Store, s store.Store) {
+	t.Stores(func(_ *edge.Store, s store.Store, _ int64) {
 		c := s.BeginCheckpoint()
 		if c == nil {
 			return

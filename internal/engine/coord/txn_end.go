@@ -1,7 +1,6 @@
 package coord
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -22,14 +21,14 @@ type End struct {
 
 // End ends the transaction of a producer and returns its id and epoch from now on. It may be answered when the ticket
 // is durable; all that the transaction wrote is visible, or gone, by then.
-func (s *Txns) End(ctx context.Context, e End) (Inited, code.Code) {
+func (s *Txns) End(e End) (Inited, code.Code) {
 	if e.ID == "" {
 		return Inited{}, code.InvalidRequest
 	}
 	spare := int64(-1)
 	if e.Bumps {
 		var c code.Code
-		if spare, c = s.spareID(ctx, e.ID, false); c != code.None {
+		if spare, c = s.spareID(e.ID, false); c != code.None {
 			return Inited{}, c
 		}
 	}

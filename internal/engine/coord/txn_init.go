@@ -1,7 +1,6 @@
 package coord
 
 import (
-	"context"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/engine/code"
@@ -26,7 +25,7 @@ type Inited struct {
 
 // Init gives a producer its id and epoch, and fences whoever had the transactional id before. An open transaction is
 // aborted first.
-func (s *Txns) Init(ctx context.Context, q Init) (Inited, code.Code) {
+func (s *Txns) Init(q Init) (Inited, code.Code) {
 	switch {
 	case q.ID == "":
 		return Inited{}, code.InvalidRequest
@@ -36,7 +35,7 @@ func (s *Txns) Init(ctx context.Context, q Init) (Inited, code.Code) {
 		return Inited{}, code.InvalidRequest
 	}
 	// A new id may be needed, and to get one may take the disk: so before anything is locked.
-	spare, c := s.spareID(ctx, q.ID, true)
+	spare, c := s.spareID(q.ID, true)
 	if c != code.None {
 		return Inited{}, c
 	}
@@ -106,7 +105,7 @@ func (s *Txns) bump(t *txn, q *Init, retry bool, spare int64) (Inited, code.Code
 }
 
 // spareID returns a fresh producer id if the transactional id is about to need one, else -1.
-func (s *Txns) spareID(ctx context.Context, id string, create bool) (int64, code.Code) {
+func (s *Txns) spareID(id string, create bool) (int64, code.Code) {
 	t, c := s.lock(id, create)
 	if c != code.None {
 		return -1, c
@@ -117,7 +116,7 @@ func (s *Txns) spareID(ctx context.Context, id string, create bool) (int64, code
 	if !needed {
 		return -1, code.None
 	}
-	spare, err := s.cfg.NextProducerID(ctx)
+	spare, err := s.cfg.NextProducerID()
 	if err != nil {
 		s.cfg.Logf("transaction %q: %v", id, err)
 		return -1, code.CoordinatorNotAvailable

@@ -1,7 +1,6 @@
 package coord
 
 import (
-	"context"
 	"maps"
 	"math"
 	"slices"
@@ -48,7 +47,7 @@ type TxnConfig struct {
 	// Partition returns the log of a topic's partition, nil if there is none.
 	Partition func(TopicPartition) *log.Partition
 	// NextProducerID returns an id never used before; it may wait for the disk.
-	NextProducerID func(context.Context) (int64, error)
+	NextProducerID func() (int64, error)
 	// OffsetsTopic is the name of the topic the groups' offsets lie in.
 	OffsetsTopic string
 }

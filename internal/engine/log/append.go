@@ -46,14 +46,24 @@ func (p *Partition) Append(a Append) (Appended, error) {
 	if err = p.admit(len(a.Batch), a.Internal); err != nil {
 		return Appended{}, err
 	}
+	out, err := p.append(a, &h)
+	if err != nil {
+		p.tell()
+	}
+	return out, err
+}
+
+// append is Append from the lock on.
+func (p *Partition) append(a Append, h *batch.Header) (Appended, error) {
 	now := nowMs(p.d.cfg.Clock)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err = p.writableLocked(); err != nil {
+	err := p.writableLocked()
+	if err != nil {
 		return Appended{}, err
 	}
 	if h.ProducerID >= 0 {
-		retry, err := p.ps.check(&h, a.Internal)
+		retry, err := p.ps.check(h, a.Internal)
 		if err != nil {
 			return Appended{}, err
 		}
@@ -84,6 +94,15 @@ func (p *Partition) EndTxn(producerID int64, epoch int16, commit bool, coordinat
 	if err := p.admit(batch.HeaderSize, true); err != nil {
 		return Appended{}, err
 	}
+	out, err := p.endTxn(producerID, epoch, batch.Marker{Commit: commit, CoordinatorEpoch: coordinatorEpoch})
+	if err != nil {
+		p.tell()
+	}
+	return out, err
+}
+
+// endTxn is EndTxn from the lock on.
+func (p *Partition) endTxn(producerID int64, epoch int16, m batch.Marker) (Appended, error) {
 	now := nowMs(p.d.cfg.Clock)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,7 +113,7 @@ func (p *Partition) EndTxn(producerID int64, epoch int16, commit bool, coordinat
 		return Appended{}, fmt.Errorf("%w: marker of producer %d with epoch %d, current is %d", ErrProducerEpoch, producerID, epoch, s.epoch)
 	}
 	out := Appended{BaseOffset: p.end, AppendTime: -1, LogStart: p.start}
-	p.marker = batch.AppendMarker(p.marker[:0], batch.Marker{Commit: commit, CoordinatorEpoch: coordinatorEpoch}, p.end, now, producerID, epoch)
+	p.marker = batch.AppendMarker(p.marker[:0], m, p.end, now, producerID, epoch)
 	_, err := p.writeLocked(p.marker, now)
 	out.Ticket = Ticket(p.lastLSN)
 	return out, err
@@ -123,8 +142,8 @@ func (p *Partition) writeLocked(b []byte, now int64) (opened bool, err error) {
 			p.d.disk.full()
 			return false, fmt.Errorf("%w: %s: %w", ErrDiskFull, p.id, err)
 		}
-		go p.fail(err) // takes the lock we hold
-		return false, fmt.Errorf("%w: %s: %w", ErrOffline, p.id, err)
+		p.failLocked(err)
+		return false, p.err
 	}
 	p.lastLSN = p.d.wal.enqueue(frameAppend, p, b, now, h.LastOffset()+1)
 	if p.dirty == 0 {
@@ -142,13 +161,13 @@ func (p *Partition) applyLocked(b []byte, h *batch.Header, now int64) (opened bo
 	s.note(h, now)
 	p.end = h.LastOffset() + 1
 	switch {
-	case h.Control():
+	case h.Control() && h.Count > 0: // one without a record is what the cleaner left
 		m, err := batch.ParseMarker(b)
 		if err != nil {
 			return false, err
 		}
 		p.endTxnLocked(s, h, m, now)
-	case h.ProducerID >= 0:
+	case h.ProducerID >= 0 && !h.Control():
 		opened = p.ps.add(h, now)
 	}
 	return opened, nil

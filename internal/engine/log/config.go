@@ -116,7 +116,7 @@ type Config struct {
 	WALBytes      int64                            // size of one WAL file; 0: 64 MiB. Tests take little
 	Flush         FlushPolicy                      // when an append counts as durable
 	ProducerTTL   time.Duration                    // idle producers are forgotten after it; 0: 24 h
-	OnAdvance     func(p *Partition)               // called without locks after HW or LSO moved: wakes fetches. It must be quick
+	OnAdvance     func(p *Partition)               // called without locks after HW or LSO moved: wakes fetches. It must be quick and must not append
 	OnError       func(id ID, err error)           // a partition went offline; called once for each, without locks
 	CleanInterval time.Duration                    // retention and compaction; 0: 15 s
 	CleanerBytes  int64                            // memory of the cleaner's offset map; 0: 32 MiB

@@ -84,8 +84,8 @@ type modelLog struct {
 	compacted bool
 	ops       []modelOp
 	lost      []modelOp // in the last crash
-	next      [4]int32 // sequence by producer
-	open      [4]int64 // first offset of the open transaction plus one, by producer
+	next      [4]int32  // sequence by producer
+	open      [4]int64  // first offset of the open transaction plus one, by producer
 }
 
 // modelOp is one frame as it should be: an append, a marker or a new start.

@@ -35,7 +35,9 @@ type Dir struct {
 	quit     chan struct{} // to both
 	workers  sync.WaitGroup
 
-	mu         sync.Mutex // protects following fields
+	createMu sync.Mutex // serialises Create; taken before mu
+
+	mu         sync.RWMutex // protects following fields
 	partitions map[ID]*Partition
 	removals   map[string]func() bool // directories of deleted logs → stops the timer
 	round      func() bool            // stops the timer of the next round
@@ -200,12 +202,15 @@ func (d *Dir) LeaderEpoch() int32 { return d.state.epoch }
 
 // Create makes the log of id, durable before it returns. The error is ErrExists (wrapped) if there is one.
 func (d *Dir) Create(id ID, name string, s Settings) (*Partition, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+	d.createMu.Lock()
+	defer d.createMu.Unlock()
+	d.mu.RLock()
+	closed, exists := d.closed, d.partitions[id] != nil
+	d.mu.RUnlock()
+	if closed {
 		return nil, ErrClosed
 	}
-	if d.partitions[id] != nil {
+	if exists {
 		return nil, fmt.Errorf("%w: %s", ErrExists, id)
 	}
 	p := d.newPartition(id)
@@ -214,7 +219,10 @@ func (d *Dir) Create(id ID, name string, s Settings) (*Partition, error) {
 	p.assignEpoch(d.state.epoch, 0)
 	err := d.fs.MkdirAll(p.dir, 0o755)
 	if err == nil {
-		err = writeMeta(d.fs, p.dir, name, s)
+		err = replaceFile(d.fs, p.dir, manifestFile, p.encodeManifest())
+	}
+	if err == nil {
+		err = writeMeta(d.fs, p.dir, name, s) // last: without it the log does not exist
 	}
 	if err == nil {
 		err = syncDir(d.fs, d.dir)
@@ -222,21 +230,26 @@ func (d *Dir) Create(id ID, name string, s Settings) (*Partition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: create %s (%s): %w", name, id, err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, ErrClosed
+	}
 	d.partitions[id] = p
 	return p, nil
 }
 
 // Get returns the log of id, nil if there is none.
 func (d *Dir) Get(id ID) *Partition {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	return d.partitions[id]
 }
 
 // List returns all logs, in no order.
 func (d *Dir) List() []*Partition {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	return slices.Collect(maps.Values(d.partitions))
 }
 

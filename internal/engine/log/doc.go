@@ -20,8 +20,8 @@
 //   - After a crash the directory holds a prefix of what was queued for the WAL, over all partitions together.
 //   - A manifest names only files that are there and synced; a file is removed after the manifest that lacks it is
 //     durable.
-//   - Locks are taken in the order Partition.flushMu, Dir.mu, Partition.mu, wal.mu; no sync happens under any but the
-//     first.
+//   - Locks are taken in the order Dir.createMu, Partition.cleanMu, Partition.flushMu, Dir.mu, Partition.mu, wal.mu; no
+//     sync happens under the last three.
 //
 // # Files
 //

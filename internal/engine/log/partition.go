@@ -23,6 +23,7 @@ type Partition struct {
 	given    Settings   // as the caller set them
 	cfg      Settings   // with defaults
 	err      error      // why nothing can be appended; nil: it can
+	untold   bool       // OnError does not know of err yet
 	closed   bool       // nothing can be appended any more, and files are closed
 	deleted  bool       // closed for good
 	segments []*segment // in order; the last is written to. Replaced, never changed, except by adding
@@ -136,17 +137,32 @@ func (p *Partition) advance(end int64) {
 // fail takes the partition offline. err is kept and returned by what is refused from now on.
 func (p *Partition) fail(err error) {
 	p.mu.Lock()
+	p.failLocked(err)
+	p.mu.Unlock()
+	p.tell()
+}
+
+// failLocked is fail for who holds the lock, and calls tell once it does not.
+func (p *Partition) failLocked(err error) {
 	if p.err != nil || p.deleted {
-		p.mu.Unlock()
 		return
 	}
 	if !errors.Is(err, ErrOffline) {
 		err = fmt.Errorf("%w: %s (%s): %w", ErrOffline, p.name, p.id, err)
 	}
-	p.err = err
+	p.err, p.untold = err, true
+}
+
+// tell reports a partition that went offline, once.
+func (p *Partition) tell() {
+	p.mu.Lock()
+	err, untold := p.err, p.untold
+	p.untold = false
 	p.mu.Unlock()
-	p.d.cfg.Logf("log: partition offline: %v", err)
-	p.d.cfg.OnError(p.id, err)
+	if untold {
+		p.d.cfg.Logf("log: partition offline: %v", err)
+		p.d.cfg.OnError(p.id, err)
+	}
 }
 
 // writableLocked returns why nothing can be written, nil if it can.

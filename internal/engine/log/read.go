@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/batch"
 )
@@ -171,6 +172,9 @@ func (c *Chunk) keep(b []byte, from, to int) {
 	}
 }
 
+// windows are buffers of walkers.
+var windows = sync.Pool{New: func() any { return new([walkWindow]byte) }}
+
 // readSegment fills c from one file. found is false if the segment has no batch at or after the offset.
 func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64) (found bool, err error) {
 	x, err := s.index()
@@ -182,7 +186,9 @@ func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64
 		return false, err
 	}
 	defer s.file.release()
-	w := walker{f: f, pos: x.atOffset(c.Next).pos, size: size}
+	scratch := windows.Get().(*[walkWindow]byte)
+	defer windows.Put(scratch)
+	w := walker{f: f, pos: x.atOffset(c.Next).pos, size: size, buf: scratch[:0]}
 	for w.next() {
 		if w.h.LastOffset() >= c.Next {
 			found = true

@@ -49,9 +49,9 @@ func (p *Partition) sweep() {
 	defer p.mu.Unlock()
 	p.ps.expire(nowMs(p.d.cfg.Clock) - p.d.cfg.ProducerTTL.Milliseconds())
 	p.tail.sweep()
-	for _, s := range p.segments[:len(p.segments)-1] {
+	for _, s := range p.segments {
 		if s.flushed == s.size {
-			s.sweep()
+			s.sweep(s != p.active())
 		}
 	}
 }

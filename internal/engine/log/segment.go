@@ -155,10 +155,11 @@ func (s *segment) loadIndex() (index, error) {
 	return x, nil
 }
 
-// sweep drops what a sealed and flushed segment keeps for reads if there were none since the last sweep.
-func (s *segment) sweep() {
+// sweep closes the file of a flushed segment, and drops its index if it is sealed, if there was no use for them since
+// the last sweep.
+func (s *segment) sweep(sealed bool) {
 	s.indexMu.Lock()
-	if !s.used {
+	if !s.used && sealed {
 		s.x = nil
 	}
 	s.used = false

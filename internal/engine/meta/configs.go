@@ -152,6 +152,12 @@ func (t *Topic) settings() log.Settings {
 	if s.RetentionMs == 0 {
 		s.RetentionMs = 1
 	}
+	if s.RetentionBytes == 0 {
+		s.RetentionBytes = 1
+	}
+	if !s.Compact && !s.Delete { // neither: everything is kept
+		s.RetentionMs, s.RetentionBytes = -1, -1
+	}
 	if s.MinCleanableRatio == 0 {
 		s.MinCleanableRatio = math.SmallestNonzeroFloat64
 	}

@@ -77,7 +77,7 @@ type Store struct {
 
 // Open replays the store in dir. newID gives the ids of topics; clusterID, if not empty, is kept as the cluster's id,
 // else one is made once.
-func Open(ctx context.Context, dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte) (*Store, error) {
+func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte) (*Store, error) {
 	p := dir.Get(journalID)
 	if p == nil {
 		var err error
@@ -104,7 +104,7 @@ func Open(ctx context.Context, dir *log.Dir, clock log.Clock, clusterID string, 
 	if err := s.settle(); err != nil {
 		return nil, err
 	}
-	return s, s.keepClusterID(ctx, clusterID)
+	return s, s.keepClusterID(clusterID)
 }
 
 // Keys of the journal's records.
@@ -155,16 +155,24 @@ func (s *Store) settle() error {
 		}
 	}
 	for _, t := range s.byName {
+		settings := t.settings()
 		for i := range t.Partitions {
-			if s.dir.Get(t.Log(i)) == nil {
+			p := s.dir.Get(t.Log(i))
+			if p == nil {
 				return fmt.Errorf("meta: topic %q has no log for partition %d (topic id %x): restore the directory from a copy", t.Name, i, t.ID)
+			}
+			if p.Settings() == settings {
+				continue
+			}
+			if err := p.SetSettings(settings); err != nil {
+				return fmt.Errorf("meta: %s-%d: %w", t.Name, i, err)
 			}
 		}
 	}
 	return nil
 }
 
-func (s *Store) keepClusterID(ctx context.Context, id string) error {
+func (s *Store) keepClusterID(id string) error {
 	if id == "" {
 		id = s.clusterID
 	}
@@ -175,11 +183,12 @@ func (s *Store) keepClusterID(ctx context.Context, id string) error {
 		return nil
 	}
 	s.clusterID = id
-	return s.write(ctx, keyCluster, id)
+	return s.write(keyCluster, id)
 }
 
-// write appends one record and waits until it is durable. A nil value is a tombstone.
-func (s *Store) write(ctx context.Context, key string, value any) error {
+// write appends one record and waits until it is durable: a change that has begun is not given up halfway, whoever
+// asked for it. A nil value is a tombstone.
+func (s *Store) write(key string, value any) error {
 	e := journal.Entry{Key: []byte(key)}
 	if value != nil {
 		var err error
@@ -191,7 +200,7 @@ func (s *Store) write(ctx context.Context, key string, value any) error {
 	if err != nil {
 		return fmt.Errorf("meta: %w", err)
 	}
-	if err := s.dir.WaitDurable(ctx, t); err != nil {
+	if err := s.dir.WaitDurable(context.Background(), t); err != nil {
 		return fmt.Errorf("meta: %s: %w", key, err)
 	}
 	return nil
@@ -256,14 +265,14 @@ func (s *Store) Partition(t *Topic, partition int32) *log.Partition {
 var ErrProducerIDs = errors.New("meta: producer ids are used up")
 
 // NextProducerID returns a producer id that was never returned before, in this run or an earlier one.
-func (s *Store) NextProducerID(ctx context.Context) (int64, error) {
+func (s *Store) NextProducerID() (int64, error) {
 	s.ids.Lock()
 	defer s.ids.Unlock()
 	if s.ids.next == s.ids.reserved {
 		if s.ids.reserved > forever-idBlock {
 			return 0, ErrProducerIDs
 		}
-		if err := s.write(ctx, keyProducerIDs, s.ids.reserved+idBlock); err != nil {
+		if err := s.write(keyProducerIDs, s.ids.reserved+idBlock); err != nil {
 			return 0, err
 		}
 		s.ids.reserved += idBlock

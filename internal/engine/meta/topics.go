@@ -1,7 +1,6 @@
 package meta
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -87,7 +86,7 @@ func (s *Store) Check(spec Spec) error {
 }
 
 // Create makes a topic and returns it once it is durable.
-func (s *Store) Create(ctx context.Context, spec Spec) (*Topic, error) {
+func (s *Store) Create(spec Spec) (*Topic, error) {
 	s.change.Lock()
 	defer s.change.Unlock()
 	if err := s.Check(spec); err != nil {
@@ -97,7 +96,7 @@ func (s *Store) Create(ctx context.Context, spec Spec) (*Topic, error) {
 	if err := s.createLogs(t, 0); err != nil {
 		return nil, err
 	}
-	return t, s.publish(ctx, t)
+	return t, s.publish(t)
 }
 
 // parallelCreates is how many logs are made at a time.
@@ -128,8 +127,8 @@ func (s *Store) createLogs(t *Topic, first int32) error {
 }
 
 // publish makes t durable and then visible.
-func (s *Store) publish(ctx context.Context, t *Topic) error {
-	if err := s.write(ctx, keyTopic+t.Name, t); err != nil {
+func (s *Store) publish(t *Topic) error {
+	if err := s.write(keyTopic+t.Name, t); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -139,14 +138,14 @@ func (s *Store) publish(ctx context.Context, t *Topic) error {
 }
 
 // Delete removes the topic called name. It is gone once Delete returns.
-func (s *Store) Delete(ctx context.Context, name string) error {
+func (s *Store) Delete(name string) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	t := s.Topic(name)
 	if t == nil {
 		return fail(code.UnknownTopicOrPartition, "there is no topic %q", name)
 	}
-	if err := s.write(ctx, keyTopic+name, nil); err != nil {
+	if err := s.write(keyTopic+name, nil); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -159,7 +158,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 }
 
 // Grow raises the number of partitions of the topic called name.
-func (s *Store) Grow(ctx context.Context, name string, partitions int32, validateOnly bool) error {
+func (s *Store) Grow(name string, partitions int32, validateOnly bool) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	t := s.Topic(name)
@@ -180,11 +179,11 @@ func (s *Store) Grow(ctx context.Context, name string, partitions int32, validat
 	if err := s.createLogs(grown, t.Partitions); err != nil {
 		return err
 	}
-	return s.publish(ctx, grown)
+	return s.publish(grown)
 }
 
 // SetConfigs replaces the settings of the topic called name by what change makes of them.
-func (s *Store) SetConfigs(ctx context.Context, name string, validateOnly bool, change func(map[string]string) error) error {
+func (s *Store) SetConfigs(name string, validateOnly bool, change func(map[string]string) error) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	t := s.Topic(name)
@@ -201,7 +200,7 @@ func (s *Store) SetConfigs(ctx context.Context, name string, validateOnly bool, 
 	if validateOnly || maps.Equal(changed.Configs, t.Configs) {
 		return nil
 	}
-	if err := s.publish(ctx, changed); err != nil {
+	if err := s.publish(changed); err != nil {
 		return err
 	}
 	settings := changed.settings()

@@ -88,7 +88,7 @@ func (r *request) metadataByName(name string, create bool) kmsg.MetadataResponse
 
 // autoCreate makes a topic on its first use.
 func (r *request) autoCreate(name string) (*meta.Topic, error) {
-	t, err := r.meta.Create(r.conn.ctx, meta.Spec{Name: name, Partitions: r.cfg.DefaultPartitions, Replicas: 1})
+	t, err := r.meta.Create(meta.Spec{Name: name, Partitions: r.cfg.DefaultPartitions, Replicas: 1})
 	if errorCode(err) == code.TopicAlreadyExists {
 		return r.meta.Topic(name), nil // another connection was faster
 	}

@@ -19,6 +19,7 @@ import (
 //
 // Version notes:
 //   - v3: client software; features
+//   - v4: supported features; clients of v3 trip over a range that begins with 0
 //   - v5: a client names the cluster and node it believes to reach; others are told to bootstrap again
 const apiVersionsShape = "s@3 s@3 s@5 i@5"
 
@@ -54,11 +55,13 @@ func (r *request) versions(req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsRespon
 		k.ApiKey, k.MinVersion, k.MaxVersion = key, apis[key].min, apis[key].max
 		resp.ApiKeys = append(resp.ApiKeys, k)
 	}
-	s := kmsg.NewApiVersionsResponseSupportedFeature()
-	s.Name, s.MinVersion, s.MaxVersion = "transaction.version", 0, 2
 	f := kmsg.NewApiVersionsResponseFinalizedFeature()
-	f.Name, f.MinVersionLevel, f.MaxVersionLevel = s.Name, r.cfg.TransactionVersion, r.cfg.TransactionVersion
-	resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	f.Name, f.MinVersionLevel, f.MaxVersionLevel = "transaction.version", r.cfg.TransactionVersion, r.cfg.TransactionVersion
+	if req.Version >= 4 {
+		s := kmsg.NewApiVersionsResponseSupportedFeature()
+		s.Name, s.MinVersion, s.MaxVersion = f.Name, 0, 2
+		resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	}
 	resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
 	resp.FinalizedFeaturesEpoch = 0
 	return resp

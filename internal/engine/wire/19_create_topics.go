@@ -79,7 +79,7 @@ func (r *request) createTopic(rt *kmsg.CreateTopicsRequestTopic, validateOnly bo
 	t := &meta.Topic{Name: spec.Name, Partitions: spec.Partitions, Replicas: spec.Replicas, Configs: spec.Configs}
 	if !validateOnly {
 		var err error
-		if t, err = r.meta.Create(r.conn.ctx, spec); err != nil {
+		if t, err = r.meta.Create(spec); err != nil {
 			return err
 		}
 	}

@@ -56,7 +56,7 @@ func (r *request) deleteTopic(t *meta.Topic, unknown code.Code) error {
 	if t.Internal() {
 		return &meta.Failure{Code: code.InvalidTopic, Text: "the coordinators' topics cannot be deleted"}
 	}
-	if err := r.meta.Delete(r.conn.ctx, t.Name); err != nil {
+	if err := r.meta.Delete(t.Name); err != nil {
 		return err
 	}
 	r.groups.ForgetTopic(t.Name)

@@ -25,7 +25,7 @@ func initProducerID(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
 	if req.TransactionalID == nil {
-		id, err := r.meta.NextProducerID(r.conn.ctx)
+		id, err := r.meta.NextProducerID()
 		if err != nil {
 			r.cfg.Logger.Error("no producer id", "err", err)
 			resp.ErrorCode = int16(code.CoordinatorNotAvailable)
@@ -41,7 +41,7 @@ func initProducerID(r *request) kmsg.Response {
 	if r.version >= 3 {
 		q.ProducerID, q.Epoch = req.ProducerID, req.ProducerEpoch
 	}
-	done, c := r.txns.Init(r.conn.ctx, q)
+	done, c := r.txns.Init(q)
 	if c != code.None {
 		resp.ErrorCode = int16(fencedBefore(c, r.version, 4))
 		return resp

@@ -24,7 +24,7 @@ func endTxn(r *request) kmsg.Response {
 	req := r.body.(*kmsg.EndTxnRequest)
 	resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
-	done, c := r.txns.End(r.conn.ctx, coord.End{
+	done, c := r.txns.End(coord.End{
 		ID: req.TransactionalID, ProducerID: req.ProducerID, Epoch: req.ProducerEpoch, Commit: req.Commit, Bumps: r.version >= 5,
 	})
 	if c != code.None {

@@ -40,5 +40,5 @@ func (r *request) changeConfigs(kind kmsg.ConfigResourceType, name string, valid
 	if kind != kmsg.ConfigResourceTypeTopic {
 		return &meta.Failure{Code: code.InvalidRequest, Text: "only the settings of topics can be changed, not those of a " + kind.String()}
 	}
-	return r.meta.SetConfigs(r.conn.ctx, name, validateOnly, change)
+	return r.meta.SetConfigs(name, validateOnly, change)
 }

@@ -52,5 +52,5 @@ func (r *request) grow(rt *kmsg.CreatePartitionsRequestTopic, validateOnly bool)
 			return &meta.Failure{Code: code.InvalidReplicaAssignment, Text: "a partition has one replica, on the only broker"}
 		}
 	}
-	return r.meta.Grow(r.conn.ctx, rt.Topic, rt.Count, validateOnly)
+	return r.meta.Grow(rt.Topic, rt.Count, validateOnly)
 }

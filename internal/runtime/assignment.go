@@ -1,0 +1,218 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/kafka"
+	"github.com/thalweg/thalweg/internal/task"
+)
+
+// taskKey names a task.
+type taskKey struct {
+	sub       int
+	partition int32
+}
+
+// assigned is a task that is this instance's at the moment.
+type assigned struct {
+	key    taskKey
+	sub    *edge.Sub
+	places []kafka.Place // what it reads
+	owned  int           // how many of places are the instance's already
+	worker *worker
+	cancel context.CancelFunc // ends the restore
+
+	// task is nil until it is opened. While restoring is open the restoring goroutine owns it, then the worker.
+	task      *task.Task
+	restoring chan struct{} // closed when the restore has ended, well or not
+	closed    bool
+}
+
+func (a *assigned) name() string { return fmt.Sprintf("%d_%d", a.key.sub, a.key.partition) }
+
+// units are the tasks as the group assigns them. A topic whose partitions have changed in number stops the instance.
+func (in *Instance) units(seen map[string]int32) (us []kafka.Unit) {
+	for name, n := range seen {
+		if want := in.plan.partitions[name]; want != 0 && n != 0 && n != want {
+			in.fail(fmt.Errorf("runtime: topic %q has %d partitions now, it had %d when the app started: stop every instance and reset the app, "+
+				"or put the input through a topic of fixed partitions", name, n, want))
+		}
+	}
+	for _, s := range in.cfg.Graph.Subs {
+		for p := range tasksOf(s, in.plan.partitions) {
+			us = append(us, kafka.Unit{Name: fmt.Sprintf("%d_%d", s.ID, p), Places: in.places(s, p)})
+		}
+	}
+	return us
+}
+
+// places are the partitions that a task reads.
+func (in *Instance) places(s *edge.Sub, partition int32) (ps []kafka.Place) {
+	for _, src := range s.Sources {
+		if partition < in.plan.partitions[src.Topic.Name] {
+			ps = append(ps, kafka.Place{Topic: src.Topic.Name, Partition: partition})
+		}
+	}
+	return ps
+}
+
+// join makes the instance a member of its group.
+func (in *Instance) join() (err error) {
+	in.member, err = in.cfg.Client.Join(kafka.GroupConfig{
+		Group: in.cfg.App, Instance: in.id.process, Topics: in.plan.sources, Session: in.cfg.Session, Assign: in.units,
+		Assigned: in.assigned, Revoked: in.revoked, Lost: in.lost, Failed: in.fail,
+	})
+	return err
+}
+
+// keyOf returns the task that reads a place.
+func (in *Instance) keyOf(p kafka.Place) (taskKey, *edge.Sub, bool) {
+	for _, s := range in.cfg.Graph.Subs {
+		for _, src := range s.Sources {
+			if src.Topic.Name == p.Topic {
+				return taskKey{s.ID, p.Partition}, s, true
+			}
+		}
+	}
+	return taskKey{}, nil, false
+}
+
+// assigned takes partitions in: a task begins once all it reads is here.
+func (in *Instance) assigned(_ context.Context, ps []kafka.Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var names []string
+	for _, p := range ps {
+		key, sub, ok := in.keyOf(p)
+		if !ok {
+			continue
+		}
+		a := in.tasks[key]
+		if a == nil {
+			a = &assigned{key: key, sub: sub, places: in.places(sub, key.partition)}
+			in.tasks[key] = a
+		}
+		if a.owned++; a.owned == len(a.places) {
+			names = append(names, a.name())
+			in.beginLocked(a)
+		}
+	}
+	in.stats.rebalances.Add(1)
+	if in.cfg.Events.Assigned != nil && len(names) > 0 {
+		slices.Sort(names)
+		in.cfg.Events.Assigned(names)
+	}
+}
+
+// beginLocked gives a task to the worker with the fewest, and starts its restore.
+func (in *Instance) beginLocked(a *assigned) {
+	load := map[*worker]int{}
+	for _, o := range in.tasks {
+		if o.worker != nil {
+			load[o.worker]++
+		}
+	}
+	a.worker = in.workers[0]
+	for _, w := range in.workers[1:] {
+		if load[w] < load[a.worker] {
+			a.worker = w
+		}
+	}
+	in.restoreLocked(a)
+}
+
+// restoreLocked starts to restore a task, which goes to its worker when it is done.
+func (in *Instance) restoreLocked(a *assigned) {
+	var ctx context.Context
+	ctx, a.cancel = context.WithCancel(in.ctx)
+	a.restoring = make(chan struct{})
+	a.task, a.closed = nil, false
+	in.phase(Restoring)
+	in.wg.Go(func() {
+		defer close(a.restoring)
+		t, err := in.restore(ctx, a)
+		if err != nil {
+			if ctx.Err() == nil {
+				in.fail(err)
+			}
+			return
+		}
+		in.mu.Lock()
+		a.task = t
+		in.mu.Unlock()
+		a.worker.give(a)
+		in.checkReady()
+	})
+}
+
+// checkReady closes ready once nothing is being restored.
+func (in *Instance) checkReady() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, a := range in.tasks {
+		if a.owned == len(a.places) && a.task == nil {
+			return
+		}
+	}
+	in.phase(Running)
+	if in.first {
+		in.first = false
+		close(in.ready)
+	}
+}
+
+// take returns the tasks that read some of the places, and forgets them.
+func (in *Instance) take(ps []kafka.Place) (as []*assigned) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, p := range ps {
+		key, _, ok := in.keyOf(p)
+		a := in.tasks[key]
+		if !ok || a == nil {
+			continue
+		}
+		a.owned--
+		if !slices.Contains(as, a) {
+			as = append(as, a)
+		}
+		if a.owned <= 0 {
+			delete(in.tasks, key)
+		}
+	}
+	return as
+}
+
+// revoked hands tasks over: each is committed, checkpointed and closed before the group goes on.
+func (in *Instance) revoked(ctx context.Context, ps []kafka.Place) { in.release(ctx, ps, true) }
+
+// lost drops tasks that others may have already.
+func (in *Instance) lost(ctx context.Context, ps []kafka.Place) { in.release(ctx, ps, false) }
+
+func (in *Instance) release(_ context.Context, ps []kafka.Place, commit bool) {
+	in.phase(Rebalancing)
+	as := in.take(ps)
+	byWorker := map[*worker][]*assigned{}
+	var names []string
+	for _, a := range as {
+		names = append(names, a.name())
+		if a.restoring == nil {
+			continue // not begun
+		}
+		a.cancel()
+		<-a.restoring
+		if a.task != nil {
+			byWorker[a.worker] = append(byWorker[a.worker], a)
+		}
+	}
+	for w, as := range byWorker {
+		w.takeBack(as, commit)
+	}
+	if in.cfg.Events.Revoked != nil && len(names) > 0 {
+		slices.Sort(names)
+		in.cfg.Events.Revoked(names)
+	}
+	in.phase(Running)
+}

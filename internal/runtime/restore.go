@@ -1,0 +1,179 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/kafka"
+	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/internal/task"
+)
+
+// restore opens a task and brings its stores in step with their changelogs.
+//
+// The order matters. First the committed positions, stable: a dead owner's transaction that holds some is resolved by
+// then. Then the end of each changelog, uncommitted records included, since the markers of one transaction reach
+// positions and changelog at different times. Then the changelog is read, committed records alone, until the position
+// reaches that end.
+func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err error) {
+	select {
+	case in.restores <- struct{}{}:
+		defer func() { <-in.restores }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	starts, err := in.starts(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	t, err = task.Open(task.Env{
+		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: time.Now,
+		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget,
+		Out:    func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
+		Reads:  func(topic string) bool { return a.key.partition < in.plan.partitions[topic] },
+		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for p, c := range starts {
+		t.Seek(p.Topic, c.Offset, task.Time(c.Metadata))
+	}
+	for _, r := range t.Restores() {
+		if err := in.restoreStore(ctx, t, r, starts); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+	}
+	return t, nil
+}
+
+// starts returns where each input of a task begins.
+func (in *Instance) starts(ctx context.Context, a *assigned) (map[kafka.Place]kafka.Committed, error) {
+	starts, err := in.cfg.Client.Committed(ctx, in.cfg.App, a.places...)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range a.places {
+		if c, ok := starts[p]; ok && c.Offset >= 0 {
+			continue
+		}
+		offset, err := in.reset(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		starts[p] = kafka.Committed{Offset: offset}
+	}
+	return starts, nil
+}
+
+// reset says where to begin a partition without a committed position.
+func (in *Instance) reset(ctx context.Context, p kafka.Place) (int64, error) {
+	topic := in.cfg.Graph.Topic(p.Topic)
+	w := kafka.Begin
+	switch r := topic.Reset; {
+	case r.None:
+		return 0, fmt.Errorf("runtime: %s-%d has no committed offset, and its topic says NoReset (%s)", p.Topic, p.Partition, topic.Pos)
+	case r.Latest:
+		w = kafka.Stable
+	case r.Back > 0:
+		w = kafka.Where(time.Now().Add(-r.Back).UnixMilli())
+	}
+	ends, err := in.cfg.Client.Ends(ctx, w, p)
+	return ends[p], err
+}
+
+// restoreStore reads what a store lacks.
+func (in *Instance) restoreStore(ctx context.Context, t *task.Task, r task.Restore, starts map[kafka.Place]kafka.Committed) error {
+	p := kafka.Place{Topic: r.Topic, Partition: t.Partition()}
+	id := in.plan.ids[r.Topic]
+	from := r.From.Offset
+	if why := in.stale(r, id); why != "" {
+		in.cfg.Logger.Warn("rebuilding a store", "store", r.Store, "task", t.ID(), "why", why)
+		if err := t.Forget(r.Store); err != nil {
+			return err
+		}
+		from = 0
+	}
+	begin, err := in.cfg.Client.Ends(ctx, kafka.Begin, p)
+	if err != nil {
+		return err
+	}
+	if from > 0 && from < begin[p] {
+		in.cfg.Logger.Warn("rebuilding a store", "store", r.Store, "task", t.ID(), "why", "its changelog has moved past its checkpoint", "checkpoint", from, "start", begin[p])
+		if err := t.Forget(r.Store); err != nil {
+			return err
+		}
+		from = 0
+	}
+	from = max(from, begin[p])
+	to := starts[p].Offset
+	if !r.Input {
+		ends, err := in.cfg.Client.Ends(ctx, kafka.End, p)
+		if err != nil {
+			return err
+		}
+		to = ends[p]
+	}
+	return in.replay(ctx, t, r, p, from, to, id)
+}
+
+// stale says why a store's content below cannot be gone on with, "" if it can.
+func (in *Instance) stale(r task.Restore, id [16]byte) string {
+	switch {
+	case r.From.Offset == 0:
+		return ""
+	case r.From.TopicID != [16]byte{} && id != [16]byte{} && r.From.TopicID != id:
+		return "its changelog was made anew"
+	}
+	keep := 24 * time.Hour
+	if ms, err := strconv.ParseInt(in.plan.settings[r.Topic]["delete.retention.ms"], 10, 64); err == nil {
+		keep = time.Duration(ms) * time.Millisecond
+	}
+	if away := time.Since(time.UnixMilli(r.From.At)); r.From.At > 0 && away > keep {
+		return fmt.Sprintf("it was last in step %v ago, and deletions are kept for %v", away.Round(time.Second), keep)
+	}
+	return ""
+}
+
+// replay reads a changelog from from until its position reaches to.
+func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p kafka.Place, from, to int64, id [16]byte) error {
+	ev := in.cfg.Events
+	began := time.Now()
+	if ev.RestoreBegin != nil {
+		ev.RestoreBegin(r.Store, t.ID(), from, to)
+	}
+	var records int64
+	next, err := in.cfg.Client.ReadRange(ctx, p, from, to, func(f kafka.Fetched) error {
+		limit := int64(1<<63 - 1)
+		if r.Input {
+			limit = to // what lies behind is for the task to read
+		}
+		n, err := t.Replay(r.Store, f.Batches, from, limit)
+		records += n
+		in.stats.restored.Add(n)
+		if ev.RestoreBatch != nil {
+			ev.RestoreBatch(r.Store, t.ID(), f.Next)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.Input {
+		next = to
+	}
+	if err := t.Restored(r.Store, store.Position{Offset: next, TopicID: id, At: time.Now().UnixMilli()}); err != nil {
+		return err
+	}
+	if ev.RestoreEnd != nil {
+		ev.RestoreEnd(r.Store, t.ID(), records)
+	}
+	in.cfg.Logger.Info("restored", "store", r.Store, "task", t.ID(), "records", records, "from", from, "to", next, "checkpoint", r.From.Offset,
+		"took", time.Since(began).Round(time.Millisecond))
+	return nil
+}

@@ -1,0 +1,387 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/thalweg/thalweg/internal/engine"
+	"github.com/thalweg/thalweg/internal/kafka"
+	"github.com/thalweg/thalweg/internal/ops"
+	"github.com/thalweg/thalweg/internal/runtime"
+	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// App is one instance of a topology at work. Start as many as wanted, anywhere; they share the partitions.
+// It is a state.Client: hand it to a table's Query. Its methods may be called by many goroutines.
+type App struct {
+	topo *topology.Topology
+	cfg  Config
+
+	up   chan struct{} // closed when topics are there: writers and readers can begin
+	down chan struct{} // closed when Run returns
+
+	mu       sync.Mutex // protects following fields
+	ran      bool
+	state    State
+	err      error // that ended Run
+	engine   *engine.Engine
+	client   *kafka.Client
+	instance *runtime.Instance
+	ready    chan struct{}
+}
+
+// New returns an app that is not yet running. It reports every fault in cfg at once.
+func New(t *topology.Topology, cfg Config) (*App, error) {
+	if err := cfg.fill(t.Name()); err != nil {
+		return nil, err
+	}
+	return &App{topo: t, cfg: cfg, up: make(chan struct{}), down: make(chan struct{}), ready: make(chan struct{})}, nil
+}
+
+// Run is New and App.Run.
+func Run(ctx context.Context, t *topology.Topology, cfg Config) error {
+	a, err := New(t, cfg)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// Run works until ctx ends, then drains, commits, leaves the group and returns nil; or until an error stops it. An app
+// runs once.
+func (a *App) Run(ctx context.Context) (err error) {
+	a.mu.Lock()
+	again := a.ran
+	a.ran = true
+	a.mu.Unlock()
+	if again {
+		return errors.New("stream: the app has run already: make a new one")
+	}
+	defer func() {
+		a.mu.Lock()
+		a.err = err
+		a.mu.Unlock()
+		close(a.down)
+		if err != nil {
+			a.set(StateFailed)
+		} else {
+			a.set(StateStopped)
+		}
+	}()
+	if err := a.connect(ctx); err != nil {
+		return errors.Join(err, a.disconnect())
+	}
+	stopOps, err := a.serveOps()
+	if err != nil {
+		return errors.Join(err, a.disconnect())
+	}
+	defer func() { err = errors.Join(err, stopOps(), a.disconnect()) }()
+	return a.instance.Run(ctx)
+}
+
+// connect opens the engine, if it is the bundled one, dials the brokers, and makes the instance.
+func (a *App) connect(ctx context.Context) error {
+	kc := kafka.Config{
+		Brokers: a.cfg.Brokers, TLS: a.cfg.TLS, ClientID: a.cfg.Client, Rack: a.cfg.Rack, Logger: a.cfg.Logger,
+		SASL: kafka.SASL{Mechanism: a.cfg.SASL.Mechanism, User: a.cfg.SASL.User, Password: a.cfg.SASL.Password, Token: a.cfg.SASL.Token},
+	}
+	var eng *engine.Engine
+	if len(a.cfg.Brokers) == 0 {
+		var err error
+		if eng, err = openEngine(a.cfg); err != nil {
+			return err
+		}
+		kc.Brokers, kc.Dial = []string{eng.Addr()}, eng.Dial
+	}
+	a.mu.Lock()
+	a.engine = eng
+	a.mu.Unlock()
+	client, err := kafka.Dial(ctx, kc)
+	if err != nil {
+		return err
+	}
+	in := runtime.New(a.runtimeConfig(client, eng != nil))
+	a.mu.Lock()
+	a.client, a.instance = client, in
+	a.mu.Unlock()
+	go a.announce(in)
+	return nil
+}
+
+// announce closes up and ready as the instance gets there.
+func (a *App) announce(in *runtime.Instance) {
+	select {
+	case <-in.Prepared():
+		close(a.up)
+	case <-a.down:
+		return
+	}
+	select {
+	case <-in.Ready():
+		close(a.ready)
+	case <-a.down:
+	}
+}
+
+// openEngine opens the bundled engine under cfg.Dir.
+func openEngine(cfg Config) (*engine.Engine, error) {
+	ec := engine.Defaults()
+	ec.Logger = cfg.Logger
+	eng, err := engine.Open(vfs.Default, filepath.Join(cfg.Dir, "log"), ec)
+	if err != nil {
+		return nil, fmt.Errorf("stream: the bundled engine under %s: %w (another program that runs there can be joined through its Config.Listen: "+
+			"set Config.Brokers to that address, and a Config.Dir of its own)", cfg.Dir, err)
+	}
+	if cfg.Listen != "" {
+		if err := listen(eng, cfg); err != nil {
+			return nil, errors.Join(err, eng.Close(context.Background()))
+		}
+	}
+	return eng, nil
+}
+
+func (a *App) disconnect() (err error) {
+	a.mu.Lock()
+	client, eng := a.client, a.engine
+	a.mu.Unlock()
+	if client != nil {
+		client.Close()
+	}
+	if eng != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Drain)
+		defer cancel()
+		err = eng.Close(ctx)
+	}
+	return err
+}
+
+func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
+	c := a.cfg
+	return runtime.Config{
+		Graph: a.topo.Graph(), App: c.App, Instance: c.Instance, Dir: c.Dir, Client: client, Logger: c.Logger,
+		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, Memory: c.Memory, Drain: c.Drain,
+		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
+		NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
+		Events: runtime.Events{
+			RestoreBegin: c.Events.RestoreBegin, RestoreBatch: c.Events.RestoreBatch, RestoreEnd: c.Events.RestoreEnd,
+			Assigned: c.Events.Assigned, Revoked: c.Events.Revoked, Committed: c.Events.Committed, Phase: a.phase,
+		},
+	}
+}
+
+// decide hands a failure to the user's policy.
+func (a *App) decide(f task.Failure) task.Action {
+	var h topology.Headers
+	if f.Headers != nil {
+		for _, kv := range f.Headers.KV {
+			h = h.Add(kv.Key, kv.Value)
+		}
+	}
+	return task.Action(a.cfg.Errors.action(Failure{
+		Phase: Phase(f.Phase), Err: f.Err, Node: f.Node, Task: f.Task, Time: window.Instant(f.Time), Key: f.Key, Value: f.Value, Headers: h,
+		Origin: topology.Origin{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset},
+	}))
+}
+
+// Ready is closed once every task assigned at first has its state.
+func (a *App) Ready() <-chan struct{} { return a.ready }
+
+// State is a stage in an app's life.
+type State int
+
+const (
+	StateCreated State = iota
+	StateRestoring
+	StateRunning
+	StateRebalancing
+	StatePaused
+	StateDraining
+	StateStopped
+	StateFailed
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"created", "restoring", "running", "rebalancing", "paused", "draining", "stopped", "failed"}[s]
+}
+
+// State returns what the app is doing.
+func (a *App) State() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+func (a *App) phase(p runtime.Phase) {
+	a.set([...]State{
+		runtime.Restoring: StateRestoring, runtime.Running: StateRunning, runtime.Rebalancing: StateRebalancing, runtime.Draining: StateDraining,
+	}[p])
+}
+
+func (a *App) set(s State) {
+	a.mu.Lock()
+	was := a.state
+	a.state = s
+	a.mu.Unlock()
+	if was != s && a.cfg.OnState != nil {
+		a.cfg.OnState(was, s)
+	}
+}
+
+// Health returns nil if all is well, else what is not: for probes.
+func (a *App) Health() error {
+	a.mu.Lock()
+	s, err, eng := a.state, a.err, a.engine
+	a.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case s == StateCreated, s == StateStopped, s == StateFailed:
+		return fmt.Errorf("stream: the app is %s", s)
+	case eng != nil:
+		return eng.Health()
+	}
+	return nil
+}
+
+// Pause stops processing between two records; the app stays in its group.
+func (a *App) Pause() { a.pause(true, StatePaused) }
+
+// Resume undoes Pause.
+func (a *App) Resume() { a.pause(false, StateRunning) }
+
+func (a *App) pause(on bool, s State) {
+	a.mu.Lock()
+	in := a.instance
+	a.mu.Unlock()
+	if in != nil {
+		in.Pause(on)
+		a.set(s)
+	}
+}
+
+// Lag is how far one partition is behind.
+type Lag struct {
+	Topic     string
+	Partition int32
+	Records   int64 // -1: not known yet
+}
+
+// Lag returns how far each partition is behind, in records. Offsets that hold no record (markers, compacted ones) are
+// counted too, so it is an upper bound.
+func (a *App) Lag() (ls []Lag) {
+	a.mu.Lock()
+	in := a.instance
+	a.mu.Unlock()
+	if in == nil {
+		return nil
+	}
+	for _, t := range in.Snapshot().Tasks {
+		for _, i := range t.Inputs {
+			l := Lag{i.Topic, i.Partition, -1}
+			if i.End >= 0 {
+				l.Records = max(0, i.End-i.Position)
+			}
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
+
+// Progress is what an instance has done since it started.
+type Progress struct {
+	Records, Restored, Commits, Aborted, Rebalances, Dropped int64
+	StateRows, StateBytes                                    int64
+	CommitTime                                               time.Duration // of all commits together
+}
+
+// Progress returns what this instance has done since it started.
+func (a *App) Progress() (p Progress) {
+	a.mu.Lock()
+	in := a.instance
+	a.mu.Unlock()
+	if in == nil {
+		return p
+	}
+	s := in.Snapshot()
+	p = Progress{Records: s.Records, Restored: s.Restored, Commits: s.Commits, Aborted: s.Aborted, Rebalances: s.Rebalances, CommitTime: s.CommitTime}
+	for _, n := range s.Dropped {
+		p.Dropped += n
+	}
+	for _, t := range s.Tasks {
+		for _, st := range t.Stores {
+			p.StateRows += st.Rows
+			p.StateBytes += st.Bytes
+		}
+	}
+	return p
+}
+
+// Handler returns the ops surface for a server of the caller's own.
+func (a *App) Handler() http.Handler {
+	return ops.Handler(ops.Source{App: a.cfg.App, Snapshot: a.snapshot, Health: a.Health, Ready: a.ready}, a.cfg.Ops.Token)
+}
+
+func (a *App) snapshot() (runtime.Snapshot, bool) {
+	a.mu.Lock()
+	in := a.instance
+	a.mu.Unlock()
+	if in == nil {
+		return runtime.Snapshot{}, false
+	}
+	return in.Snapshot(), true
+}
+
+// Ask implements state.Client. It answers for the partitions of this instance: a key of another gives
+// state.ErrNotLocal.
+func (a *App) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answer, error] {
+	return func(yield func(state.Answer, error) bool) {
+		a.mu.Lock()
+		in := a.instance
+		a.mu.Unlock()
+		if in == nil {
+			yield(state.Answer{}, state.ErrRebalancing)
+			return
+		}
+		for r, err := range in.Ask(ctx, q.Store, state.QueryOf(q), q.Local) {
+			switch {
+			case errors.Is(err, runtime.ErrNoStore):
+				err = state.ErrNoStore
+			case errors.Is(err, runtime.ErrMoving):
+				err = state.ErrRebalancing
+			case errors.Is(err, runtime.ErrElsewhere):
+				err = state.ErrNotLocal
+			}
+			if !yield(state.AnswerOf(r), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// wait returns the client once the app runs and its topics are there.
+func (a *App) wait(ctx context.Context) (*kafka.Client, error) {
+	select {
+	case <-a.up:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("stream: waiting for the app to run: %w", context.Cause(ctx))
+	case <-a.down:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return nil, errors.Join(errors.New("stream: the app has ended"), a.err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.client, nil
+}

@@ -1,0 +1,90 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// start runs a topology until the test ends, and returns what stops it earlier.
+func start(t *testing.T, define func(*topology.Builder), cfg stream.Config) (*stream.App, func() error) {
+	t.Helper()
+	topo, err := topology.Define("words", define)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a, err := stream.New(topo, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stopped := false
+	stop := func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a, stop
+}
+
+// TestAppCountsOnTheBundledEngine feeds an app, reads its results, and does so again after a restart in the same directory.
+func TestAppCountsOnTheBundledEngine(t *testing.T) {
+	cfg := stream.Config{Dir: t.TempDir(), Workers: 2}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for round := range int64(3) {
+		a, stop := start(t, words, cfg)
+		f, err := stream.NewFeed(ctx, a, "lines", lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := ""; round > 0 {
+			want = fmt.Sprint(round - 1)
+			if f.Position() != want {
+				t.Errorf("round %d: position %q, want %q", round, f.Position(), want)
+			}
+		}
+		for range 100 {
+			if err := f.PutRecord(ctx, topology.Record[serde.Void, string]{Value: "one two two", Time: window.At(time.Now()), NoKey: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Commit(ctx, fmt.Sprint(round)); err != nil {
+			t.Fatal(err)
+		}
+		latest := map[string]int64{}
+		for r, err := range stream.Read(ctx, a, counts) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			latest[r.Key] = r.Value
+			if latest["one"] == 100*(round+1) && latest["two"] == 200*(round+1) {
+				break
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package stream
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// Config of an App. The zero value serves: exactly-once, on the bundled engine, under ./thalweg.
+type Config struct {
+	// Identity.
+	App      string // default: the topology's name. Prefix of topics, transactions, group
+	Instance string // a lasting name of this instance: it keeps its tasks over a restart; default: one kept in Dir
+	Rack     string // fetches prefer replicas of the same
+
+	// Where.
+	Dir     string      // default "thalweg": stores, and the bundled engine's log
+	Brokers []string    // default: the bundled engine, in this process
+	Listen  string      // address on which the bundled engine serves others too: tools, further instances; default none. Loopback only
+	TLS     *tls.Config // to the brokers
+	SASL    SASL        // to the brokers
+	Client  string      // client id; default App
+
+	// How.
+	Guarantee      Guarantee     // default ExactlyOnce
+	CommitInterval time.Duration // default 100 ms exactly-once, 30 s at-least-once; inputs that run dry are committed at once
+	Workers        int           // default GOMAXPROCS
+	Memory         int64         // bytes for hot tables and buffers; default a quarter of GOMEMLIMIT or of the machine
+	Drain          time.Duration // how long Run may take to stop; default 30 s
+	SessionTime    time.Duration // silence after which others take over; default 45 s
+
+	// Topics of the app's own.
+	Replication  int               // default: the broker's
+	Topics       map[string]string // settings over the defaults
+	CreateTopics bool              // create missing sources and sinks too; the bundled engine always does
+	NoCreate     bool              // create no topic at all; refuse to start with the list of what is missing
+
+	// Errors.
+	Errors     Errors
+	DeadLetter string // topic of dead letters; default "<app>-dead-letter"
+
+	// Ops.
+	Ops     Ops
+	Logger  *slog.Logger // default slog.Default()
+	OnState func(was, is State)
+	Events  Events
+}
+
+// Guarantee says how often a record counts.
+type Guarantee int
+
+const (
+	ExactlyOnce Guarantee = iota // state, output and offsets move together
+	AtLeastOnce                  // cheaper commits; a crash repeats
+)
+
+// SASL are credentials. String hides them.
+type SASL struct {
+	Mechanism      string // "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"; "": none
+	User, Password string
+	Token          func() (string, error) // OAUTHBEARER
+}
+
+// String returns the mechanism and user alone.
+func (s SASL) String() string { return s.Mechanism + " " + s.User }
+
+// GoString hides the password from %#v as well.
+func (s SASL) GoString() string { return "stream.SASL{" + s.String() + "}" }
+
+// Ops is the HTTP surface: /metrics, /health, /ready. Off while Addr is empty.
+type Ops struct {
+	Addr  string // to listen on; beyond loopback it needs Token or TLS
+	Token string // bearer token
+	TLS   *tls.Config
+}
+
+// Errors says what happens to a record that fails, for each phase.
+type Errors struct {
+	Decode, Process, Produce Action
+	// Decide overrules the actions above where it is set.
+	Decide func(Failure) Action
+}
+
+// Action is an answer to a failure.
+type Action int
+
+const (
+	Stop       Action = iota // stop the app at the record; the default
+	Skip                     // drop and count
+	DeadLetter               // to Config.DeadLetter, in the same transaction
+)
+
+// Phase is where a record failed.
+type Phase int
+
+const (
+	PhaseDecode Phase = iota
+	PhaseProcess
+	PhaseProduce
+)
+
+// Failure is a record that failed, and why. Key and Value are as they were read, and must not be kept.
+type Failure struct {
+	Phase      Phase
+	Err        error
+	Node, Task string
+	Origin     topology.Origin
+	Time       window.Instant
+	Key, Value []byte
+	Headers    topology.Headers
+}
+
+// Events are hooks; nil fields cost nothing. They are called from the app's own goroutines and must return soon.
+type Events struct {
+	RestoreBegin func(store, task string, from, to int64)
+	RestoreBatch func(store, task string, at int64)
+	RestoreEnd   func(store, task string, records int64)
+	Assigned     func(tasks []string)
+	Revoked      func(tasks []string)
+	Committed    func(tasks int, took time.Duration)
+}
+
+// fill puts defaults in place of zeros and returns every mistake.
+func (c *Config) fill(name string) error {
+	set(&c.App, name)
+	set(&c.Dir, "thalweg")
+	set(&c.Client, c.App)
+	set(&c.Workers, runtime.GOMAXPROCS(0))
+	set(&c.Drain, 30*time.Second)
+	set(&c.SessionTime, 45*time.Second)
+	set(&c.Replication, -1)
+	set(&c.DeadLetter, c.App+"-dead-letter")
+	set(&c.Memory, defaultMemory())
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Guarantee == AtLeastOnce {
+		set(&c.CommitInterval, 30*time.Second)
+	}
+	set(&c.CommitInterval, 100*time.Millisecond)
+	return c.check()
+}
+
+func set[T comparable](field *T, value T) {
+	if *field == *new(T) {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("stream: Config."+format, args...)) }
+	if c.Workers < 0 {
+		fail("Workers is %d", c.Workers)
+	}
+	if c.Memory < 16<<20 {
+		fail("Memory is %d bytes, want at least 16 MiB", c.Memory)
+	}
+	if c.SessionTime < 6*time.Second || c.SessionTime > 30*time.Minute {
+		fail("SessionTime is %v, brokers take 6s to 30m", c.SessionTime)
+	}
+	if c.CommitInterval < 0 || c.Guarantee == ExactlyOnce && c.CommitInterval > 5*time.Second {
+		fail("CommitInterval is %v, want at most 5s exactly-once: transactions time out", c.CommitInterval)
+	}
+	if c.Replication < -1 || c.Replication == 0 || c.Replication > 32767 {
+		fail("Replication is %d", c.Replication)
+	}
+	if c.Listen != "" && len(c.Brokers) > 0 {
+		fail("Listen is for the bundled engine, and Brokers are set")
+	}
+	if c.Listen != "" && !loopback(c.Listen) {
+		fail("Listen %q is beyond loopback, where anybody could write", c.Listen)
+	}
+	if len(c.Brokers) == 0 && (c.TLS != nil || c.SASL.Mechanism != "") {
+		fail("TLS and SASL are for Brokers, and none are set")
+	}
+	if c.Ops.Addr != "" && !loopback(c.Ops.Addr) && c.Ops.Token == "" && c.Ops.TLS == nil {
+		fail("Ops.Addr %q is beyond loopback: set Ops.Token or Ops.TLS", c.Ops.Addr)
+	}
+	if c.NoCreate && c.CreateTopics {
+		fail("NoCreate and CreateTopics exclude each other")
+	}
+	return errors.Join(errs...)
+}
+
+// loopback reports whether an address to listen on is of this machine alone.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// defaultMemory is a quarter of GOMEMLIMIT, or of the machine where none is set.
+func defaultMemory() int64 {
+	const least, unknown = 64 << 20, 4 << 30
+	all := debug.SetMemoryLimit(-1)
+	if all == 1<<63-1 {
+		all = unknown
+		if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+			if fields := strings.Fields(string(text)); len(fields) > 1 && fields[0] == "MemTotal:" {
+				if kb, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+					all = kb << 10
+				}
+			}
+		}
+	}
+	return max(least, all/4)
+}
+
+// action returns the configured answer to a failure in a phase.
+func (e *Errors) action(f Failure) Action {
+	if e.Decide != nil {
+		return e.Decide(f)
+	}
+	return [...]Action{e.Decode, e.Process, e.Produce}[f.Phase]
+}
+
+// usesDeadLetter reports whether a dead letter may be written.
+func (e *Errors) usesDeadLetter() bool {
+	return e.Decide != nil || e.Decode == DeadLetter || e.Process == DeadLetter || e.Produce == DeadLetter
+}

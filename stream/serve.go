@@ -1,0 +1,54 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/engine"
+)
+
+// listen has the bundled engine serve others too: the engine writes the address into the directory's lock file, where tools find it.
+func listen(eng *engine.Engine, cfg Config) error {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("stream: Config.Listen: %w: choose another address, or stop who has it", err)
+	}
+	go func() {
+		if err := eng.Serve(l); err != nil { // ends with the engine's Close, which waits for it
+			cfg.Logger.Error("the bundled engine's listener ended", "addr", l.Addr(), "err", err)
+		}
+	}()
+	return nil
+}
+
+// serveOps serves metrics and probes on Config.Ops.Addr.
+func (a *App) serveOps() (stop func() error, err error) {
+	if a.cfg.Ops.Addr == "" {
+		return func() error { return nil }, nil
+	}
+	l, err := net.Listen("tcp", a.cfg.Ops.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("stream: Config.Ops.Addr: %w: choose another address, or stop who has it", err)
+	}
+	if a.cfg.Ops.TLS != nil {
+		l = tls.NewListener(l, a.cfg.Ops.TLS)
+	}
+	s := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	a.cfg.Logger.Info("serving metrics and probes", "addr", l.Addr())
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if e := <-done; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+		return err
+	}, nil
+}
