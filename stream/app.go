@@ -354,6 +354,12 @@ func (a *App) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answer,
 			yield(state.Answer{}, state.ErrRebalancing)
 			return
 		}
+		if q.After != "" {
+			if err := a.WaitFor(ctx, q.After); err != nil {
+				yield(state.Answer{}, err)
+				return
+			}
+		}
 		for r, err := range in.Ask(ctx, q.Store, state.QueryOf(q), q.Local) {
 			switch {
 			case errors.Is(err, runtime.ErrNoStore):

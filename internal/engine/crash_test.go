@@ -1,16 +1,21 @@
 package engine
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
 var seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the random tests")
@@ -25,7 +30,7 @@ func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	m := &acknowledged{offset: -1, producerIDs: map[int64]bool{}}
 	for round := range 12 {
-		e := openAt(t, slowFS{fs, 3 * time.Millisecond}, "data", cfg)
+		e := openAt(t, slowFS{FS: fs, delay: 3 * time.Millisecond}, "data", cfg)
 		if round == 0 {
 			createTopic(t, e, "plain", 3, nil)
 			createTopic(t, e, "ledger", 2, nil)
@@ -88,6 +93,35 @@ func (m *acknowledged) operate(t *testing.T, e *Engine, r *rand.Rand, op int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestBrokenDiskIsToldAndNothingIsAcknowledged lets syncs fail from some moment on.
+func TestBrokenDiskIsToldAndNothingIsAcknowledged(t *testing.T) {
+	var broken atomic.Bool
+	e, err := Open(slowFS{FS: vfs.NewMem(), broken: &broken}, "data", testConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	createTopic(t, e, "plain", 1, nil)
+	rawRequest(t, e, produceRequest("plain", simpleBatch(t, nil)), 9)
+	if err := e.Health(); err != nil {
+		t.Errorf("healthy, yet %v", err)
+	}
+	broken.Store(true)
+	for _, version := range []int16{9, 9} { // the one under way, and one that comes after
+		resp := rawRequest(t, e, produceRequest("plain", simpleBatch(t, nil)), version).(*kmsg.ProduceResponse)
+		if p := resp.Topics[0].Partitions[0]; code.Code(p.ErrorCode) != code.KafkaStorageError || p.BaseOffset != -1 {
+			t.Errorf("produce to a broken disk: %v at %d", code.Code(p.ErrorCode), p.BaseOffset)
+		}
+	}
+	if err := e.Health(); !errors.Is(err, errBroken) {
+		t.Errorf("health: %v", err)
+	}
+	resp := rawRequest(t, e, fetchRequest("plain", 0, 0), 12).(*kmsg.FetchResponse)
+	if p := resp.Topics[0].Partitions[0]; p.HighWatermark > 1 {
+		t.Errorf("a record that is not on disk is visible: high watermark %d", p.HighWatermark)
+	}
+	e.Close(testContext(t)) // its error is the broken disk's
 }
 
 func commitOffset(t *testing.T, e *Engine, at int64) {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
@@ -304,4 +305,57 @@ func TestTransactionsSurviveARestart(t *testing.T) {
 		want = append(want, transact(t, client(t, e, kgo.TransactionalID("open")), "ledger", "next", 2, kgo.TryCommit)...)
 		checkOnce(t, want, consume(t, committedReader(t, e, "ledger"), len(want)))
 	})
+}
+
+// TestTransactionalWritesByVersion writes to a partition that was not added to the transaction, commits offsets that
+// were not, and does both with an epoch that is over.
+func TestTransactionalWritesByVersion(t *testing.T) {
+	e := open(t, testConfig())
+	createTopic(t, e, "in", 1, nil)
+	id := e.meta.Topic("in").ID
+	for _, test := range []struct {
+		produce, offsets int16
+		want, zombie     code.Code // of the offsets commit; a produce of a zombie is always INVALID_PRODUCER_EPOCH
+	}{
+		{9, 3, code.InvalidTxnState, code.ProducerFenced},
+		{11, 4, code.TransactionAbortable, code.ProducerFenced},
+		{12, 5, code.None, code.InvalidProducerEpoch},
+		{13, 6, code.None, code.InvalidProducerEpoch},
+	} {
+		txid := fmt.Sprintf("v%d", test.produce)
+		pid, epoch := initProducer(t, client(t, e), txid)
+		write := func(epoch int16, sequence int32) code.Code {
+			var b batch.Builder
+			b.Append(time.Now().UnixMilli(), nil, []byte("v"), nil)
+			out, err := b.Finish(batch.Seal{ProducerID: pid, ProducerEpoch: epoch, BaseSequence: sequence, Transactional: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := produceRequest("in", out)
+			req.TransactionID, req.Topics[0].TopicID = &txid, id
+			return code.Code(rawRequest(t, e, req, test.produce).(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode)
+		}
+		commit := func(epoch int16) code.Code {
+			req := kmsg.NewPtrTxnOffsetCommitRequest()
+			req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = txid, "g", pid, epoch, -1
+			rt := kmsg.NewTxnOffsetCommitRequestTopic()
+			rt.Topic, rt.TopicID = "in", id
+			rt.Partitions = append(rt.Partitions, kmsg.NewTxnOffsetCommitRequestTopicPartition())
+			req.Topics = append(req.Topics, rt)
+			return code.Code(rawRequest(t, e, req, test.offsets).(*kmsg.TxnOffsetCommitResponse).Topics[0].Partitions[0].ErrorCode)
+		}
+		if got := write(epoch, 0); got != test.want {
+			t.Errorf("produce v%d: %v, want %v", test.produce, got, test.want)
+		}
+		if got := commit(epoch); got != test.want {
+			t.Errorf("offsets v%d: %v, want %v", test.offsets, got, test.want)
+		}
+		initProducer(t, client(t, e), txid)
+		if got := write(epoch, 1); got != code.InvalidProducerEpoch {
+			t.Errorf("zombie's produce v%d: %v", test.produce, got)
+		}
+		if got := commit(epoch); got != test.zombie {
+			t.Errorf("zombie's offsets v%d: %v, want %v", test.offsets, got, test.zombie)
+		}
+	}
 }

@@ -37,6 +37,9 @@ const (
 // Fetcher reads partitions ahead of their tasks: one request at a time to each broker. A partition rests while its reader
 // has enough.
 type Fetcher struct {
+	// Uncommitted also reads what lies in open and aborted transactions. It is set before the first Seek.
+	Uncommitted bool
+
 	c       *Client
 	deliver func(Fetched)
 	ctx     context.Context
@@ -163,6 +166,9 @@ func (f *Fetcher) request(broker int32) (*kmsg.FetchRequest, map[Place]asked) {
 	req := kmsg.NewPtrFetchRequest()
 	req.ReplicaID, req.MinBytes, req.MaxBytes, req.IsolationLevel = -1, 1, fetchRequest, 1
 	req.SessionEpoch = -1
+	if f.Uncommitted {
+		req.IsolationLevel = 0
+	}
 	req.Rack = f.c.cfg.Rack
 	wait := pollIdle
 	all := map[Place]asked{}
@@ -215,6 +221,9 @@ func (f *Fetcher) answer(resp *kmsg.FetchResponse, as map[Place]asked) (moved bo
 				continue
 			}
 			out, again := read(p, a.next, &t.Partitions[i])
+			if f.Uncommitted {
+				out.End = t.Partitions[i].HighWatermark
+			}
 			moved = moved || again
 			if again {
 				continue

@@ -125,6 +125,11 @@ func (in *Instance) Pause(paused bool) {
 
 // Run works until ctx ends, then drains, commits and leaves; or until an error stops it.
 func (in *Instance) Run(ctx context.Context) (err error) {
+	defer func() {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = nil // stopped while it was starting
+		}
+	}()
 	in.ctx, in.cancel = context.WithCancelCause(context.Background())
 	defer in.cancel(nil)
 	dir := filepath.Join(in.cfg.Dir, "apps", in.cfg.App)
@@ -173,6 +178,10 @@ func (in *Instance) startWorkers(ctx context.Context) error {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
+		for _, w := range in.workers {
+			w.producer.Close()
+		}
+		in.workers = nil // none has begun
 		return err
 	}
 	for _, w := range in.workers {

@@ -94,8 +94,7 @@ func (t *table[V]) thaw(below bool) {
 			}
 		}
 	} else {
-		t.refreeze(listFlight, frozen)
-		t.refreeze(listGen0+frozen, frozen)
+		t.refreeze(frozen)
 	}
 	t.unlist(listFlight)
 	t.unlist(listGen0 + frozen)
@@ -116,9 +115,10 @@ func (t *table[V]) reapBelow(seg *segment[V]) (left bool) {
 	return false
 }
 
-// refreeze moves the frozen and flying bits of a list's segments to the current generation.
-func (t *table[V]) refreeze(l, frozen int) {
-	for _, seg := range t.lists[l] {
+// refreeze returns the frozen rows to the current generation. The list has the segments of those in flight too, until
+// the end of the checkpoint.
+func (t *table[V]) refreeze(frozen int) {
+	for _, seg := range t.lists[listGen0+frozen] {
 		for gi := range seg.groups {
 			g := &seg.groups[gi]
 			more := (g.flight | g.gen[frozen]) &^ g.gen[t.cur]

@@ -116,7 +116,7 @@ func (t *KV[V]) finish(c *Checkpoint, below bool) {
 // Pending returns the rows and bytes the next checkpoint would write.
 func (t *KV[V]) Pending() (rows int, bytes int64) { return t.tab.unwritten() }
 
-// Bytes is the memory held, Rows the live rows (approximate).
+// Bytes is the memory held.
 func (t *KV[V]) Bytes() int64 { return t.tab.pool.account.held }
 
 // Rows is the number of live rows. It is approximate where rows were written that may or may not have been below.

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	cases = flag.Int("cases", 60, "random runs of each model test")
+	cases = flag.Int("cases", 30, "random runs of each model test")
 	first = flag.Uint64("seed", 1, "seed of the first random run")
 )
 
@@ -107,7 +107,13 @@ func (m *kvModel) fail(format string, args ...any) {
 	m.Fatalf("%s\nlast steps: %v", fmt.Sprintf(format, args...), m.trail)
 }
 
-func (m *kvModel) key() string { return m.keys[m.r.IntN(len(m.keys))] }
+// key is one of few half of the time, so that rows are changed, deleted and put again between two crashes.
+func (m *kvModel) key() string {
+	if m.r.IntN(2) == 0 {
+		return m.keys[m.r.IntN(10)]
+	}
+	return m.keys[m.r.IntN(len(m.keys))]
+}
 
 func (m *kvModel) hash(k string) Key { return m.kv.env.Hasher.Key([]byte(k)) }
 

@@ -102,8 +102,8 @@ func (w *Window[V]) end(start int64) int64 {
 	return start + w.size
 }
 
-// table returns the table of a start, nil if there is none and none is below either.
-func (w *Window[V]) table(start int64, make bool) (*table[V], error) {
+// table returns the table of a start. Without create it is nil if there is none and no rows are below either.
+func (w *Window[V]) table(start int64, create bool) (*table[V], error) {
 	if w.last != nil && w.lastStart == start {
 		return w.last, nil
 	}
@@ -113,7 +113,7 @@ func (w *Window[V]) table(start int64, make bool) (*table[V], error) {
 		if err != nil {
 			return nil, err
 		}
-		if complete && !make {
+		if complete && !create {
 			return nil, nil
 		}
 		t = w.bare(start)
@@ -132,7 +132,7 @@ func (w *Window[V]) nothingBelow(start int64) (bool, error) {
 	if w.allHot || start > w.maxBelow {
 		return true, nil
 	}
-	return w.env.DB.empty(w.below4(start))
+	return w.env.DB.empty(w.startPrefix(start))
 }
 
 // bare makes an empty table for a start.
@@ -140,13 +140,13 @@ func (w *Window[V]) bare(start int64) *table[V] {
 	t := newTable(&w.env, w.serde, w.pool)
 	t.suffix = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(start)), 0)
 	if w.env.DB != nil {
-		t.prefix = w.below4(start)
+		t.prefix = w.startPrefix(start)
 	}
 	return t
 }
 
-// below4 begins the keys of a start in the database: starts order there as they do in time.
-func (w *Window[V]) below4(start int64) []byte {
+// startPrefix begins the keys of a start in the database: starts order there as they do in time.
+func (w *Window[V]) startPrefix(start int64) []byte {
 	return binary.BigEndian.AppendUint64(w.prefix(), uint64(start)^1<<63)
 }
 

@@ -5,7 +5,7 @@ func (w *Window[V]) BeginCheckpoint() *Checkpoint {
 	pending, _ := w.Pending()
 	var dropped []byte
 	if w.env.DB != nil && w.ended.dropped > w.below.dropped {
-		dropped = w.below4(w.ended.dropped)
+		dropped = w.startPrefix(w.ended.dropped)
 	}
 	c := w.begin(w, pending, dropped)
 	if c == nil {

@@ -17,8 +17,8 @@ type WindowEntry[V any] struct {
 	At    int64
 }
 
-// Fetch returns the windows of k whose start is in from..to, ascending (or descending). It sees the store as it was
-// when it began. An error ends it and is yielded last.
+// Fetch returns the windows of k whose start is in from..to, ascending (or descending). k's bytes must live as long as
+// the iteration. It sees the store as it was when it began. An error ends it and is yielded last.
 func (w *Window[V]) Fetch(k Key, from, to int64, descending bool) iter.Seq2[WindowEntry[V], error] {
 	return func(yield func(WindowEntry[V], error) bool) {
 		starts, err := w.between(from, to, w.observed)
@@ -82,13 +82,13 @@ func (w *Window[V]) startsBelow(from, to int64) (starts []int64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for ok := it.SeekGE(w.below4(from)); ok; {
+	for ok := it.SeekGE(w.startPrefix(from)); ok; {
 		start := startOf(it.Key())
 		if start > to {
 			break
 		}
 		starts = append(starts, start)
-		next := successor(w.below4(start))
+		next := successor(w.startPrefix(start))
 		ok = next != nil && it.SeekGE(next)
 	}
 	return starts, w.env.DB.failed(errors.Join(it.Error(), it.Close()))

@@ -6,8 +6,8 @@
 package coord
 
 import (
-	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -151,13 +151,16 @@ func (s *Groups) journal(id string) *journal.Journal {
 // Partition returns which partition of the offsets topic has the group.
 func (s *Groups) Partition(id string) int32 { return int32(partitionFor(id, len(s.journals))) }
 
-// partitionFor is Java's String.hashCode, made positive, modulo n.
+// partitionFor is the absolute value of Java's String.hashCode modulo n; the one without an absolute value is 0.
 func partitionFor(key string, n int) int {
 	h := int32(0)
 	for _, r := range utf16Units(key) {
 		h = 31*h + int32(r)
 	}
-	return int(h&0x7fffffff) % n
+	if h == math.MinInt32 {
+		return 0
+	}
+	return int(max(h, -h)) % n
 }
 
 // Count returns the number of groups.
@@ -166,9 +169,6 @@ func (s *Groups) Count() int {
 	defer s.mu.Unlock()
 	return len(s.groups)
 }
-
-// Durable waits until t is on disk.
-func (s *Groups) Durable(ctx context.Context, t log.Ticket) error { return s.dir.WaitDurable(ctx, t) }
 
 func (s *Groups) logf(format string, args ...any) { s.cfg.Logf(format, args...) }
 

@@ -49,24 +49,21 @@ func (s *Txns) End(e End) (Inited, code.Code) {
 	if answered {
 		return done, code.None
 	}
-	plan := ending{commit: e.Commit, producerID: t.producerID, epoch: t.epoch, nextID: t.producerID, nextEpoch: t.epoch}
-	version := int16(1)
+	plan, nextID, nextEpoch, version := ending{commit: e.Commit, producerID: t.producerID, epoch: t.epoch}, t.producerID, t.epoch, int16(1)
 	if e.Bumps {
-		version = 2
-		plan.epoch++
-		plan.nextEpoch++
+		plan.epoch, nextEpoch, version = t.epoch+1, t.epoch+1, 2
 		if t.epoch >= lastEpoch {
 			if spare < 0 {
 				return Inited{}, code.ConcurrentTransactions
 			}
-			plan.nextID, plan.nextEpoch = spare, 0
+			nextID, nextEpoch = spare, 0
 		}
 	}
-	if err := s.prepare(t, plan, version); err != nil {
+	if err := s.prepare(t, plan, nextID, nextEpoch, version); err != nil {
 		s.cfg.Logf("transaction %q: %v", t.id, err)
 		return Inited{}, code.CoordinatorNotAvailable
 	}
-	return Inited{ProducerID: plan.nextID, Epoch: plan.nextEpoch, Ticket: t.ticket}, code.None
+	return Inited{ProducerID: nextID, Epoch: nextEpoch, Ticket: t.ticket}, code.None
 }
 
 // mayEnd checks who asks. A client of version 2 whose answer was lost asks again with the epoch before.
@@ -114,8 +111,9 @@ func (t *txn) endedAlready(e *End, retry bool) (bool, code.Code) {
 	return false, code.InvalidTxnState
 }
 
-// prepare writes down how the transaction ends, and ends it so. t.mu must be held.
-func (s *Txns) prepare(t *txn, plan ending, version int16) error {
+// prepare writes down how the transaction ends, and ends it so. The producer is known by its next id and epoch at once:
+// one that begins again before all markers are written is asked to wait, not fenced. t.mu must be held.
+func (s *Txns) prepare(t *txn, plan ending, nextID int64, nextEpoch, version int16) error {
 	before := t.progress
 	plan.outstanding = maps.Clone(t.partitions)
 	if t.state != TxnOngoing {
@@ -127,7 +125,14 @@ func (s *Txns) prepare(t *txn, plan ending, version int16) error {
 	if plan.commit {
 		t.state = TxnPrepareCommit
 	}
-	t.version, t.ending = version, &plan
+	t.version, t.ending, t.prevEpoch = version, &plan, -1
+	if nextEpoch != t.epoch {
+		t.prevEpoch = t.epoch
+	}
+	if nextID != t.producerID {
+		t.prevID = t.producerID
+	}
+	t.producerID, t.epoch = nextID, nextEpoch
 	if err := s.save(t); err != nil {
 		t.progress = before
 		return err
@@ -162,14 +167,6 @@ func (s *Txns) finish(t *txn) {
 	if e.commit {
 		t.state = TxnCompleteCommit
 	}
-	if e.nextID != t.producerID {
-		t.prevID = t.producerID
-	}
-	t.prevEpoch = -1
-	if t.version >= 2 && e.nextEpoch != t.epoch {
-		t.prevEpoch = t.epoch
-	}
-	t.producerID, t.epoch = e.nextID, e.nextEpoch
 	t.partitions, t.ending = nil, nil
 	if err := s.save(t); err != nil {
 		s.cfg.Logf("transaction %q: %v", t.id, err)
@@ -203,8 +200,13 @@ func (s *Txns) mark(tp TopicPartition, e *ending) (log.Ticket, error) {
 	return done.Ticket, nil
 }
 
-// fenceAndAbort aborts the open transaction under an epoch that no client has. t.mu must be held.
+// fenceAndAbort aborts the open transaction under an epoch that no client has, nor gets by asking again. t.mu must be
+// held.
 func (s *Txns) fenceAndAbort(t *txn) error {
 	fence := t.epoch + 1
-	return s.prepare(t, ending{producerID: t.producerID, epoch: fence, nextID: t.producerID, nextEpoch: fence}, t.version)
+	if err := s.prepare(t, ending{producerID: t.producerID, epoch: fence}, t.producerID, fence, t.version); err != nil {
+		return err
+	}
+	t.prevEpoch = -1
+	return nil
 }

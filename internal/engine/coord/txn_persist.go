@@ -34,7 +34,7 @@ func (s *Txns) save(t *txn) error {
 	v.ProducerID, v.ProducerEpoch, v.PreviousProducerID = t.producerID, t.epoch, t.prevID
 	if e := t.ending; e != nil {
 		v.ProducerID, v.ProducerEpoch = e.producerID, e.epoch
-		v.NextProducerID, v.NextProducerEpoch = e.nextID, e.nextEpoch
+		v.NextProducerID, v.NextProducerEpoch = t.producerID, t.epoch
 	}
 	v.TimeoutMillis = int32(t.timeout.Milliseconds())
 	v.ClientTransactionVersion = t.version
@@ -113,8 +113,13 @@ func (s *Txns) replayRecord(key, value []byte) error {
 	}
 	if t.state == TxnPrepareCommit || t.state == TxnPrepareAbort {
 		t.ending = &ending{
-			commit: t.state == TxnPrepareCommit, producerID: v.ProducerID, epoch: v.ProducerEpoch,
-			nextID: v.NextProducerID, nextEpoch: v.NextProducerEpoch, outstanding: maps.Clone(t.partitions),
+			commit: t.state == TxnPrepareCommit, producerID: v.ProducerID, epoch: v.ProducerEpoch, outstanding: maps.Clone(t.partitions),
+		}
+		if v.NextProducerID >= 0 && v.NextProducerID != v.ProducerID {
+			t.prevID = v.ProducerID
+		}
+		if v.NextProducerID >= 0 {
+			t.producerID, t.epoch = v.NextProducerID, v.NextProducerEpoch
 		}
 	}
 	s.txns[t.id] = t

@@ -109,10 +109,8 @@ type progress struct {
 // ending is what remains to be done for a prepared transaction.
 type ending struct {
 	commit      bool
-	producerID  int64 // the markers'
+	producerID  int64 // of the markers; the producer has its next id and epoch already
 	epoch       int16
-	nextID      int64 // the producer's after completion
-	nextEpoch   int16
 	outstanding map[TopicPartition]struct{} // partitions without a marker yet
 }
 

@@ -132,6 +132,9 @@ func (s *Store) replay(key string, value []byte) error {
 		if err := json.Unmarshal(value, t); err != nil {
 			return err
 		}
+		if err := CheckConfigs(t.Configs); err != nil {
+			return fmt.Errorf("meta: topic %q: %w", t.Name, err)
+		}
 		s.put(t)
 	default:
 		return fmt.Errorf("meta: record with the unknown key %q: written by a newer version?", key)

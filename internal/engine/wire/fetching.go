@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -324,15 +323,4 @@ func (f *fetching) rotate() {
 	if len(had) > 0 && len(had) < len(f.session.order) {
 		f.session.served(func(w *wanted) bool { return had[w] })
 	}
-}
-
-// sortedLogs returns the logs of all partitions of t.
-func (s *Server) sortedLogs(t *meta.Topic) []*log.Partition {
-	var all []*log.Partition
-	for i := range t.Partitions {
-		if p := s.meta.Partition(t, i); p != nil {
-			all = append(all, p)
-		}
-	}
-	return slices.Clip(all)
 }

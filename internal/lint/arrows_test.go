@@ -1,0 +1,110 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are the imports between the project's packages as they are drawn; what can be reached along them may be
+// imported too. A package that is not named here fails the test: it has no room in the house yet.
+var arrows = map[string][]string{
+	"window":         {},
+	"serde":          {},
+	"serde/windowed": {"serde", "window"},
+
+	"internal/batch": {}, // the record-batch codec, shared by engine, client, task and edge
+	"internal/edge":  {"serde", "internal/batch"},
+	"internal/store": {"serde", "window"},
+
+	"state":           {"serde", "window", "internal/store"},
+	"state/statetest": {"state"},
+	"topology":        {"state", "internal/edge"},
+	"table":           {"topology"},
+
+	"internal/task":    {"topology", "internal/store", "internal/edge"},
+	"internal/kafka":   {"internal/batch", "internal/edge"},
+	"internal/runtime": {"internal/task", "internal/kafka"},
+	"internal/ops":     {"internal/runtime"},
+
+	"internal/engine":         {"internal/engine/wire"},
+	"internal/engine/wire":    {"internal/engine/coord", "internal/engine/meta"},
+	"internal/engine/coord":   {"internal/engine/journal", "internal/engine/code"},
+	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code"},
+	"internal/engine/journal": {"internal/engine/log"},
+	"internal/engine/log":     {"internal/batch"},
+	"internal/engine/code":    {},
+
+	"stream":            {"table", "internal/runtime", "internal/ops", "internal/engine"},
+	"stream/streamtest": {"internal/task"},
+
+	"cmd/thalweg":   {"internal/engine", "internal/kafka"},
+	"internal/lint": {},
+}
+
+// public are the packages that examples may import.
+var public = []string{"stream", "stream/streamtest", "table", "window", "serde", "serde/windowed", "state", "state/statetest", "topology"}
+
+// reachable returns every package along the arrows from one.
+func reachable(from string) map[string]bool {
+	seen := map[string]bool{}
+	var walk func(string)
+	walk = func(p string) {
+		for _, next := range arrows[p] {
+			if !seen[next] {
+				seen[next] = true
+				walk(next)
+			}
+		}
+	}
+	walk(from)
+	return seen
+}
+
+// TestArrows checks that imports run only as drawn.
+func TestArrows(t *testing.T) {
+	for _, f := range files(t, shipped) {
+		if under(f.dir, "examples") {
+			continue
+		}
+		if _, ok := arrows[f.dir]; !ok {
+			t.Errorf("%s: package %s has no place among the arrows", f.path, f.dir)
+			continue
+		}
+		may := reachable(f.dir)
+		for _, p := range f.imports() {
+			to, ok := strings.CutPrefix(p, module+"/")
+			if ok && !may[to] {
+				t.Errorf("%s imports %s, and no arrow leads there", f.path, to)
+			}
+		}
+	}
+}
+
+// TestArrowsHaveNoCircle checks the drawing itself, and that lower floors know nothing of the DSL.
+func TestArrowsHaveNoCircle(t *testing.T) {
+	for p := range arrows {
+		may := reachable(p)
+		if may[p] {
+			t.Errorf("%s can reach itself", p)
+		}
+		low := under(p, "internal") && p != "internal/lint" || slices.Contains([]string{"window", "serde", "state", "topology"}, p)
+		if low && (may["stream"] || may["table"]) {
+			t.Errorf("%s can reach the DSL", p)
+		}
+		if under(p, "internal/engine") && (may["topology"] || may["state"] || may["serde"]) {
+			t.Errorf("%s can reach what is above the protocol", p)
+		}
+	}
+}
+
+// TestExamplesArePublic checks that examples, their tests too, could be anybody's program.
+func TestExamplesArePublic(t *testing.T) {
+	for _, f := range files(t, func(f *file) bool { return under(f.dir, "examples") }) {
+		for _, p := range f.imports() {
+			if to, ok := strings.CutPrefix(p, module+"/"); ok && !slices.Contains(public, to) {
+				t.Errorf("%s imports %s, which is not public", f.path, to)
+			}
+		}
+	}
+}
