@@ -225,7 +225,10 @@ func (s listSerde[T]) Decode(data []byte) ([]T, error) {
 	}
 	n := binary.BigEndian.Uint32(data)
 	data = data[4:]
-	least := max(size, 4)
+	least := size
+	if least == 0 {
+		least = 4 // the size before each
+	}
 	if uint64(n)*uint64(least) > uint64(len(data)) {
 		return nil, errShortList
 	}

@@ -27,8 +27,14 @@ func (b *Builder) resolve() {
 		n.Out = out
 	}
 	for _, s := range b.stores {
-		if s.Spec == nil && len(b.errs) == 0 {
+		if len(b.errs) > 0 {
+			break // serdes may be missing
+		}
+		if s.Spec == nil {
 			s.Spec = s.Later()
+		}
+		if err := state.PlanOf(s.Spec.(state.AnySpec)).Err; err != nil {
+			b.failAt(s.Pos, "%v", err)
 		}
 	}
 	for i := len(b.nodes) - 1; i >= 0; i-- {

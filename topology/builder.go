@@ -59,12 +59,13 @@ func (b *Builder) Use[T any](s serde.Serde[T]) {
 
 // Fail records a mistake of the caller skip frames up from the one outside this library; Build returns it.
 func (b *Builder) Fail(skip int, format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("topology: %s: %s", position(skip), fmt.Sprintf(format, args...)))
+	b.failAt(position(skip), format, args...)
 }
 
-// failAt is Fail for a mistake found later, of the call at pos.
+// failAt is Fail for a mistake found later, of the call at pos. Every mistake is one line.
 func (b *Builder) failAt(pos, format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("topology: %s: %s", pos, fmt.Sprintf(format, args...)))
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	b.errs = append(b.errs, fmt.Errorf("topology: %s: %s", pos, text))
 }
 
 // Build checks the graph and freezes it.

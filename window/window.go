@@ -96,7 +96,7 @@ func (w Windows) Validate() error {
 	if w.size < time.Millisecond {
 		errs = append(errs, fmt.Errorf("window: size %v, want at least 1ms", w.size))
 	}
-	if w.advance < time.Millisecond || w.advance > w.size {
+	if w.kind == "hopping" && (w.advance < time.Millisecond || w.advance > w.size) {
 		errs = append(errs, fmt.Errorf("window: advance %v, want 1ms to the size %v", w.advance, w.size))
 	}
 	for _, d := range []time.Duration{w.size, w.advance, w.grace} {

@@ -103,26 +103,46 @@ type row struct {
 	n    int64
 }
 
-// report prints the most frequent words. It reads the changelog of the table, which is the table: all of it, though this
-// process may hold a part only.
-func report(ctx context.Context, a *stream.App, out io.Writer, began time.Time) error {
+// read returns the counts in the order of the words. It reads the changelog of the table, which is the table: all of it,
+// though this process may hold a part only.
+func read(ctx context.Context, a *stream.App) ([]row, error) {
 	changelog := topology.NewTopic(app+"-counts-changelog", serde.String, serde.Int64)
 	latest := map[string]int64{}
 	for r, err := range stream.Read(ctx, a, changelog, stream.ReadOptions{ToEnd: true}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		latest[r.Key] = r.Value
 	}
-	rows, total := make([]row, 0, len(latest)), int64(0)
+	rows := make([]row, 0, len(latest))
 	for w, n := range latest {
 		rows = append(rows, row{w, n})
-		total += n
 	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.word, b.word)) })
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.word, b.word) })
+	return rows, nil
+}
+
+// report prints the most frequent words.
+func report(rows []row, out io.Writer, began time.Time) {
+	total := int64(0)
+	for _, r := range rows {
+		total += r.n
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.n, a.n) })
 	for _, r := range rows[:min(20, len(rows))] {
 		fmt.Fprintf(out, "%10d  %s\n", r.n, r.word)
 	}
 	fmt.Fprintf(out, "%d words, %d distinct, in %v\n", total, len(rows), time.Since(began).Round(time.Millisecond))
-	return nil
+}
+
+// write puts all counts into a file, which is there whole or not at all.
+func write(name string, rows []row) error {
+	var text []byte
+	for _, r := range rows {
+		text = fmt.Appendf(text, "%s\t%d\n", r.word, r.n)
+	}
+	if err := os.WriteFile(name+".part", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".part", name)
 }

@@ -21,6 +21,7 @@ type options struct {
 	cfg     stream.Config
 	brokers string
 	feed    bool
+	counts  string
 	verbose bool
 	inputs  []string
 }
@@ -36,6 +37,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.cfg.Workers, "workers", 0, "`number` of workers; 0: one for each processor")
 	f.StringVar(&o.cfg.Listen, "listen", "", "loopback `address` on which the bundled engine serves tools and further processes")
 	f.BoolVar(&o.feed, "feed", false, "feed the text: with -brokers, one of the processes does")
+	f.StringVar(&o.counts, "counts", "", "`file` to write all counts into at the end: a word, a tab and its count on each line, in order")
 	f.DurationVar(&o.cfg.SessionTime, "session", 0, "`time` after which others take over from a process that died; 0: 45s")
 	f.StringVar(&o.cfg.Ops.Addr, "ops", "", "`address` for metrics and probes")
 	f.BoolVar(&o.verbose, "v", false, "log what the app does")
@@ -92,7 +94,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return <-done
 	}
 	began := time.Now()
-	err = feedAndReport(ctx, a, in, out, began)
+	err = feedAndReport(ctx, a, in, o.counts, out, began)
 	if ctx.Err() != nil {
 		fmt.Fprintln(out, "stopped: the same command goes on where the last commit stood")
 		return <-done
@@ -102,7 +104,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // feedAndReport puts the text in, waits until all of it is counted, and prints the result.
-func feedAndReport(ctx context.Context, a *stream.App, in *input, out io.Writer, began time.Time) error {
+func feedAndReport(ctx context.Context, a *stream.App, in *input, all string, out io.Writer, began time.Time) error {
 	f, err := stream.NewFeed(ctx, a, "text", lines)
 	if err != nil {
 		return err
@@ -126,5 +128,12 @@ func feedAndReport(ctx context.Context, a *stream.App, in *input, out io.Writer,
 	if finished {
 		fmt.Fprintf(out, "this text is counted already; to begin anew, remove the folder, or give another -dir\n")
 	}
-	return report(ctx, a, out, began)
+	rows, err := read(ctx, a)
+	if err == nil && all != "" {
+		err = write(all, rows)
+	}
+	if err == nil {
+		report(rows, out, began)
+	}
+	return err
 }

@@ -19,7 +19,8 @@ type GroupConfig struct {
 	Assign   Assign
 
 	// The callbacks come one at a time from the member's own goroutine. While Revoked runs, the partitions stay the
-	// member's and its heartbeats go on; after Lost others may have them already.
+	// member's and its heartbeats go on; after Lost others may have them already. Assigned is called at the end of every
+	// rebalance, though nothing may have been added.
 	Assigned, Revoked, Lost func(ctx context.Context, places []Place)
 	// Failed is called when the member cannot go on.
 	Failed func(error)
@@ -45,11 +46,12 @@ func (c *Client) Join(cfg GroupConfig) (*Member, error) {
 			}
 		}
 	}
+	assigned := func(ctx context.Context, _ *kgo.Client, parts map[string][]int32) { cfg.Assigned(ctx, places(parts)) }
 	opts := append(c.options(),
 		kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics...), kgo.InstanceID(cfg.Instance), kgo.SessionTimeout(cfg.Session),
 		kgo.HeartbeatInterval(cfg.Session/10), kgo.RebalanceTimeout(max(cfg.Session, 30*time.Second)), kgo.Balancers(&balancer{cfg.Assign}),
 		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.OnPartitionsAssigned(give(cfg.Assigned)), kgo.OnPartitionsRevoked(give(cfg.Revoked)), kgo.OnPartitionsLost(give(cfg.Lost)),
+		kgo.OnPartitionsAssigned(assigned), kgo.OnPartitionsRevoked(give(cfg.Revoked)), kgo.OnPartitionsLost(give(cfg.Lost)),
 	)
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {

@@ -24,8 +24,14 @@ func TestOperatorsHaveExamples(t *testing.T) {
 	for _, pkg := range []string{"stream", "table"} {
 		shown := map[string]bool{}
 		var asts []*ast.File
-		for _, f := range files(t, func(f *file) bool { return f.test && f.dir == pkg }) {
-			asts = append(asts, f.ast)
+		all, err := tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			if f.test && f.dir == pkg {
+				asts = append(asts, f.ast)
+			}
 		}
 		for _, e := range doc.Examples(asts...) {
 			if e.Output != "" || e.EmptyOutput {

@@ -61,6 +61,8 @@ func (in *Instance) places(s *edge.Sub, partition int32) (ps []kafka.Place) {
 
 // join makes the instance a member of its group.
 func (in *Instance) join() (err error) {
+	in.mu.Lock() // the first assignment may come before Join has returned
+	defer in.mu.Unlock()
 	in.member, err = in.cfg.Client.Join(kafka.GroupConfig{
 		Group: in.cfg.App, Instance: in.id.process, Topics: in.plan.sources, Session: in.cfg.Session, Assign: in.units,
 		Assigned: in.assigned, Revoked: in.revoked, Lost: in.lost, Failed: in.fail,
@@ -101,6 +103,7 @@ func (in *Instance) assigned(_ context.Context, ps []kafka.Place) {
 		}
 	}
 	in.stats.rebalances.Add(1)
+	in.cfg.Logger.Info("assigned", "generation", in.member.Generation().Generation, "tasks", names)
 	if in.cfg.Events.Assigned != nil && len(names) > 0 {
 		slices.Sort(names)
 		in.cfg.Events.Assigned(names)

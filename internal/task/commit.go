@@ -119,6 +119,7 @@ func (t *Task) Abort() {
 }
 
 func (t *Task) end(committed bool) {
+	t.timers.end(committed)
 	for _, f := range t.onEnd {
 		f(committed)
 	}

@@ -114,10 +114,7 @@ func (t *Task) take(in *input) error {
 	t.load(in, rec, in.i)
 	t.meta.Time = in.headTime
 	in.time = max(in.time, in.headTime)
-	moved := in.headTime > t.streamTime
-	if moved {
-		t.streamTime = in.headTime
-	}
+	t.streamTime = max(t.streamTime, in.headTime)
 	t.dirty = true
 	if err := in.entrance.Push(&t.meta); err != nil {
 		return err
@@ -131,8 +128,8 @@ func (t *Task) take(in *input) error {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 	}
-	if moved && t.streamTime >= t.timers.nextStream {
-		return t.punctuateStream()
+	if t.streamTime >= t.timers.nextStream {
+		return t.punctuate(t.timers.stream, t.streamTime)
 	}
 	return nil
 }

@@ -113,6 +113,7 @@ func Open(env Env) (t *Task, err error) {
 		env: env, id: fmt.Sprintf("%d_%d", env.Sub.ID, env.Partition), recv: map[*edge.Node]any{}, opening: map[*edge.Node]bool{},
 		counters: map[counterKey]*int64{}, streamTime: -1, committed: -1,
 	}
+	t.timers.arm()
 	t.ctx, t.cancel = context.WithCancel(env.Context)
 	t.log = env.Logger.With("task", t.id)
 	defer func() {

@@ -22,6 +22,9 @@ type timer struct {
 	due      int64
 	f        func(now int64) error
 	stopped  bool
+
+	dueThen     int64 // at the last commit: what an abort goes back to
+	stoppedThen bool
 }
 
 // Schedule implements edge.Task.
@@ -30,42 +33,54 @@ func (t *Task) Schedule(n *edge.Node, d time.Duration, wall bool, f func(now int
 	if wall {
 		tm.due = t.Now() + tm.interval
 		t.timers.wall = append(t.timers.wall, tm)
+		t.timers.nextWall = min(t.timers.nextWall, tm.due)
 	} else {
 		t.timers.stream = append(t.timers.stream, tm)
+		t.timers.nextStream = min(t.timers.nextStream, tm.due)
 	}
-	t.timers.arm()
+	tm.dueThen = tm.due
 	return func() { tm.stopped = true }
 }
 
 func (ts *timers) arm() {
-	ts.nextStream, ts.stream = earliest(ts.stream)
-	ts.nextWall, ts.wall = earliest(ts.wall)
+	ts.nextStream, ts.nextWall = earliest(ts.stream), earliest(ts.wall)
 }
 
-// earliest returns the first due time, and ts without those that have stopped.
-func earliest(ts []*timer) (int64, []*timer) {
-	first, kept := int64(math.MaxInt64), ts[:0]
+// earliest returns the first due time of ts.
+func earliest(ts []*timer) int64 {
+	first := int64(math.MaxInt64)
 	for _, t := range ts {
 		if !t.stopped {
-			kept = append(kept, t)
 			first = min(first, t.due)
 		}
 	}
-	return first, kept
+	return first
 }
 
-// punctuateStream runs what stream time has made due.
-func (t *Task) punctuateStream() error {
-	if len(t.timers.stream) == 0 {
-		t.timers.nextStream = math.MaxInt64
-		return nil
+// end settles the timers with a transaction. An abort makes due again what was called in it: the effects of those calls
+// are gone. Schedules made in it stay, as what a processor remembers of them does.
+func (ts *timers) end(committed bool) {
+	for _, list := range []*[]*timer{&ts.stream, &ts.wall} {
+		kept := (*list)[:0]
+		for _, t := range *list {
+			if committed {
+				t.dueThen, t.stoppedThen = t.due, t.stopped
+			} else {
+				t.due, t.stopped = t.dueThen, t.stoppedThen
+			}
+			if !t.stopped {
+				kept = append(kept, t)
+			}
+		}
+		clear((*list)[len(kept):])
+		*list = kept
 	}
-	return t.punctuate(t.timers.stream, t.streamTime)
+	ts.arm()
 }
 
 // Punctuate runs what the clock has made due. It is called between records.
 func (t *Task) Punctuate() error {
-	if len(t.timers.wall) == 0 {
+	if t.timers.nextWall == math.MaxInt64 {
 		return nil
 	}
 	now := t.Now()
@@ -76,12 +91,7 @@ func (t *Task) Punctuate() error {
 }
 
 // NextWall returns when Punctuate has something to do, in ms; MaxInt64: never.
-func (t *Task) NextWall() int64 {
-	if len(t.timers.wall) == 0 {
-		return math.MaxInt64
-	}
-	return t.timers.nextWall
-}
+func (t *Task) NextWall() int64 { return t.timers.nextWall }
 
 // punctuate calls each timer that is due once, in the order of due times, with the time it is.
 func (t *Task) punctuate(ts []*timer, now int64) error {

@@ -1,0 +1,10 @@
+// Package sim proves the promises of exactly-once on whole systems: real processes of real programs, killed with SIGKILL
+// at random moments, and compared with a plain map over the same input.
+//
+// A run has one of three verdicts. It passes, it fails, or it is void: it has seen too few kills, aborted transactions or
+// rebalances to mean anything, and that is a failure too. The seed of every run is printed.
+//
+// The package is its tests. Those whose names contain Broker work on the brokers of THALWEG_TEST_BROKERS (addresses,
+// comma-separated) where that is set, otherwise on a server of their own, which some of them kill as well.
+// The flags -kills, -text and -keys make runs longer; the build tag slow adds runs of a minute or so.
+package sim

@@ -1,0 +1,77 @@
+package table_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/stream/streamtest"
+	"github.com/thalweg/thalweg/table"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+func ExampleWindowed_To() {
+	streamtest.Example(func(b *topology.Builder) {
+		stream.From(b, numbers).
+			GroupByKey().
+			Windowed(window.Tumbling(10 * time.Millisecond)).
+			Count("counts").
+			To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(12, "a", 5)
+		in.PutAt(14, "a", 2)
+		d.Topic(perWindow).Print()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 1
+	// {a 1970-01-01T00:00:00.01Z 1970-01-01T00:00:00.02Z} 1
+	// {a 1970-01-01T00:00:00.01Z 1970-01-01T00:00:00.02Z} 2
+}
+
+func ExampleWindowed_Then() {
+	streamtest.Example(func(b *topology.Builder) {
+		stream.From(b, numbers).
+			GroupByKey().
+			Windowed(window.Tumbling(10 * time.Millisecond)).
+			Count("counts").
+			Then(stream.Unwindowed).
+			To(results)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(12, "a", 5)
+		in.PutAt(14, "a", 2)
+		d.Topic(results).Print()
+	})
+	// Output:
+	// a 1
+	// a 1
+	// a 2
+}
+
+func ExampleWindowed_Output() {
+	streamtest.Example(func(b *topology.Builder) {
+		counts := stream.From(b, numbers).
+			GroupByKey().
+			Windowed(window.Tumbling(10 * time.Millisecond)).
+			Count("counts")
+		counts.Output().Process("log", func(ctx *topology.Context[string, int64]) (topology.Processor[window.Key[string], table.Change[int64]], error) {
+			return topology.ProcessorFunc[window.Key[string], table.Change[int64]](func(r topology.Record[window.Key[string], table.Change[int64]]) error {
+				fmt.Println(r.Key.Key, r.Key.Start.Sub(0), r.Value.New.Value)
+				return nil
+			}), nil
+		})
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(12, "a", 5)
+		in.PutAt(14, "a", 2)
+	})
+	// Output:
+	// a 0s 1
+	// a 10ms 1
+	// a 10ms 2
+}
