@@ -48,7 +48,7 @@ func ExampleGrouped_Aggregate() {
 	streamtest.Example(func(b *topology.Builder) {
 		stream.From(b, numbers).
 			GroupByKey().
-			Aggregate("history", stream.Zero[string], func(_ string, n int64, all string) string { return fmt.Sprint(all, " ", n) }).
+			Aggregate("history", func() string { return "seen" }, func(_ string, n int64, all string) string { return fmt.Sprint(all, " ", n) }).
 			To(labels)
 	}, func(d *streamtest.Driver) {
 		in := d.Topic(numbers)
@@ -58,9 +58,9 @@ func ExampleGrouped_Aggregate() {
 		d.Topic(labels).Print()
 	})
 	// Output:
-	// a  5
-	// a  5 3
-	// a  5 3 7
+	// a seen 5
+	// a seen 5 3
+	// a seen 5 3 7
 }
 
 func ExampleGrouped_Fold() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
 	"github.com/thalweg/thalweg/table"
@@ -48,7 +49,10 @@ func ExampleTable_Query() {
 func ExampleWindowed_Query() {
 	var counts table.Windowed[string, int64]
 	streamtest.Example(func(b *topology.Builder) {
-		counts = stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10 * time.Millisecond)).Count("counts")
+		counts = stream.From(b, numbers).
+			GroupByKey().
+			Windowed(window.Tumbling(10*time.Millisecond)).
+			Count("counts", state.Options{Retention: time.Hour})
 	}, func(d *streamtest.Driver) {
 		in := d.Topic(numbers)
 		in.PutAt(3, "a", 5)
@@ -59,5 +63,6 @@ func ExampleWindowed_Query() {
 		}
 	})
 	// Output:
+	// 0s 2 <nil>
 	// 10ms 1 <nil>
 }

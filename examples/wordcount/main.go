@@ -23,15 +23,19 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
-const app = "wordcount"
-
-var lines = topology.Topic[serde.Void, string]{Name: "wordcount-lines", Key: serde.None, Value: serde.String, Partitions: 4}
+// linesOf is the topic of the text. The name is that of the app.
+func linesOf(name string) topology.Topic[serde.Void, string] {
+	return topology.Topic[serde.Void, string]{Name: name + "-lines", Key: serde.None, Value: serde.String, Partitions: 4}
+}
 
 // counts is the table of the topology, for whoever asks for its rows.
-type counts struct{ table.Table[string, int64] }
+type counts struct {
+	table.Table[string, int64]
+	lines topology.Topic[serde.Void, string]
+}
 
 func (c *counts) topology(b *topology.Builder) {
-	c.Table = stream.From(b, lines).
+	c.Table = stream.From(b, c.lines).
 		FlatMapValues(words).
 		GroupBy(func(_ serde.Void, word string) string { return word }).
 		Count("counts")

@@ -105,8 +105,8 @@ type row struct {
 
 // read returns the counts in the order of the words. It reads the changelog of the table, which is the table: all of it,
 // though this process may hold a part only.
-func read(ctx context.Context, a *stream.App) ([]row, error) {
-	changelog := topology.NewTopic(app+"-counts-changelog", serde.String, serde.Int64)
+func read(ctx context.Context, a *stream.App, name string) ([]row, error) {
+	changelog := topology.NewTopic(name+"-counts-changelog", serde.String, serde.Int64)
 	latest := map[string]int64{}
 	for r, err := range stream.Read(ctx, a, changelog, stream.ReadOptions{ToEnd: true}) {
 		if err != nil {

@@ -16,9 +16,13 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
+// program is the name of the program, and of its app where none is given.
+const program = "wordcount"
+
 // options are the command line.
 type options struct {
 	cfg     stream.Config
+	name    string
 	brokers string
 	feed    bool
 	counts  string
@@ -31,8 +35,9 @@ func parse(args []string) (o options, err error) {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	f := flag.NewFlagSet(app, flag.ContinueOnError)
-	f.StringVar(&o.cfg.Dir, "dir", filepath.Join(cache, "thalweg", app), "`folder` for the state, and for the log where no brokers are given")
+	f := flag.NewFlagSet(program, flag.ContinueOnError)
+	f.StringVar(&o.cfg.Dir, "dir", filepath.Join(cache, "thalweg", program), "`folder` for the state, and for the log where no brokers are given")
+	f.StringVar(&o.name, "name", program, "`name` of the app: of its topics, and of the group that its processes are")
 	f.StringVar(&o.brokers, "brokers", "", "Kafka `addresses`, comma-separated; none: the bundled engine, in this process")
 	f.IntVar(&o.cfg.Workers, "workers", 0, "`number` of workers; 0: one for each processor")
 	f.StringVar(&o.cfg.Listen, "listen", "", "loopback `address` on which the bundled engine serves tools and further processes")
@@ -73,8 +78,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var table counts
-	topo, err := topology.Define(app, table.topology)
+	table := counts{lines: linesOf(o.name)}
+	topo, err := topology.Define(o.name, table.topology)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return <-done
 	}
 	began := time.Now()
-	err = feedAndReport(ctx, a, in, o.counts, out, began)
+	err = o.feedAndReport(ctx, a, in, out, began)
 	if ctx.Err() != nil {
 		fmt.Fprintln(out, "stopped: the same command goes on where the last commit stood")
 		return <-done
@@ -104,8 +109,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // feedAndReport puts the text in, waits until all of it is counted, and prints the result.
-func feedAndReport(ctx context.Context, a *stream.App, in *input, all string, out io.Writer, began time.Time) error {
-	f, err := stream.NewFeed(ctx, a, "text", lines)
+func (o options) feedAndReport(ctx context.Context, a *stream.App, in *input, out io.Writer, began time.Time) error {
+	f, err := stream.NewFeed(ctx, a, "text", linesOf(o.name))
 	if err != nil {
 		return err
 	}
@@ -128,9 +133,9 @@ func feedAndReport(ctx context.Context, a *stream.App, in *input, all string, ou
 	if finished {
 		fmt.Fprintf(out, "this text is counted already; to begin anew, remove the folder, or give another -dir\n")
 	}
-	rows, err := read(ctx, a)
-	if err == nil && all != "" {
-		err = write(all, rows)
+	rows, err := read(ctx, a, o.name)
+	if err == nil && o.counts != "" {
+		err = write(o.counts, rows)
 	}
 	if err == nil {
 		report(rows, out, began)

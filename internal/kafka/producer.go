@@ -86,8 +86,12 @@ func (c *Client) NewProducer(id string, timeout time.Duration) *Producer {
 // Close ends the producer. An open transaction is left to time out or to the next Init of its id.
 func (p *Producer) Close() {
 	p.cancel()
+	_ = p.fail(errClosed) // whoever waits in Append or Flush
 	<-p.done
 }
+
+// errClosed is of a producer that is used after Close.
+var errClosed = fmt.Errorf("%w: the producer is closed", ErrAborted)
 
 // Init gets the producer an id and an epoch of its own, and aborts what an earlier holder of its id has left open. It
 // names no epoch it had before: a transaction that timed out has taken that away.

@@ -213,20 +213,23 @@ func partitioner() kgo.Partitioner {
 	})
 }
 
-// Put sends r, whose slices it keeps until Close. It waits while too much is under way, and returns the first failure
+// Put sends p, whose slices it keeps until Close. It waits while too much is under way, and returns the first failure
 // of those before.
-func (s *Sender) Put(ctx context.Context, r Plain) error {
+func (s *Sender) Put(ctx context.Context, p Plain) error {
 	select {
 	case err := <-s.err:
 		return err
 	default:
 	}
-	if int(r.Partition) >= s.partitions {
-		return fmt.Errorf("kafka: topic %q has partitions 0 to %d, asked for %d", s.topic, s.partitions-1, r.Partition)
+	if int(p.Partition) >= s.partitions {
+		return fmt.Errorf("kafka: topic %q has partitions 0 to %d, asked for %d", s.topic, s.partitions-1, p.Partition)
 	}
-	s.cl.Produce(ctx, &kgo.Record{Topic: s.topic, Key: r.Key, Value: r.Value, Partition: r.Partition}, func(_ *kgo.Record, err error) {
-		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+	s.cl.Produce(ctx, &kgo.Record{Topic: s.topic, Key: p.Key, Value: p.Value, Partition: p.Partition}, func(r *kgo.Record, err error) {
+		switch {
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			err = ErrNoTopic
+		case errors.Is(err, kerr.InvalidRecord) && r.Key == nil:
+			err = fmt.Errorf("%w (a compacted topic takes no record without a key)", err)
 		}
 		if err != nil {
 			select {

@@ -15,8 +15,8 @@ var outside = []struct {
 }{
 	{"github.com/cockroachdb/pebble/v2", []string{"internal/store"}, nil, "state below the hot tables"},
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{
-		"internal/store", "internal/engine",
-		"internal/runtime", "stream", "cmd/thalweg", // who opens a store or an engine hands it the file system
+		"internal/store", "internal/engine", "internal/sim",
+		"internal/runtime", "internal/task/tasktest", "stream", "cmd/thalweg", // who opens a store or an engine hands it the file system
 	}, nil, "a file system that crashes and fails on demand"},
 	{"github.com/twmb/franz-go/pkg/kgo", []string{"internal/kafka"}, []string{"internal/engine"}, "connections, metadata, group membership"},
 	{"github.com/twmb/franz-go/pkg/kadm", []string{"internal/kafka"}, []string{"internal/engine"}, "administration"},

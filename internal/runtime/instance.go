@@ -213,6 +213,9 @@ func (in *Instance) stop() error {
 	}
 	in.cancel(nil)
 	for _, w := range in.workers {
+		if drain.Err() != nil {
+			w.producer.Close() // the worker may wait for brokers that do not answer
+		}
 		<-w.done
 	}
 	var errs []error

@@ -258,12 +258,19 @@ func (w *worker) unpack() error {
 		if f.Err != nil {
 			return w.unreadable(a, f)
 		}
-		fits := false
+		var at task.Input
 		a.task.Inputs(func(i task.Input) {
-			// After a rewind, what was fetched before it is not what comes next.
-			fits = fits || i.Topic == f.Topic && f.Next >= i.Fetched && f.From == i.Fetched
+			if i.Topic == f.Topic {
+				at = i
+			}
 		})
-		if !fits {
+		// Around a rewind two answers can cover the same offsets. What is known already is passed over in the task; a gap
+		// must never be.
+		if f.From > at.Fetched {
+			w.seek(a, at)
+			continue
+		}
+		if f.Next < at.Fetched {
 			continue
 		}
 		err := a.task.Add(f.Topic, task.Fetched{Batches: f.Batches, Next: f.Next, End: f.End, Bytes: f.Bytes})

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ func TestKilledWordcountCountsExactly(t *testing.T) {
 	if *flagKills > 0 {
 		kills = *flagKills
 	}
-	megabytes := max(2, kills/2)
+	megabytes := max(4, kills*3/2)
 	if *flagText > 0 {
 		megabytes = *flagText
 	}
@@ -31,12 +32,19 @@ func TestKilledWordcountCountsExactly(t *testing.T) {
 	whole := time.Since(began)
 	x.compare(t, filepath.Join(dir, "calm.tsv"))
 
-	killed, resumed, restored := 0, 0, 0
-	args := []string{"-v", "-dir", filepath.Join(dir, "killed"), "-counts", filepath.Join(dir, "killed.tsv"), x.folder}
+	killed, resumed := 0, 0
+	home := filepath.Join(dir, "killed")
+	args := []string{"-v", "-dir", home, "-counts", filepath.Join(dir, "killed.tsv"), x.folder}
 	for killed < kills {
-		p := begin(t, nil, wordcount, args...)
-		// A kill takes away what was not committed yet, so that the time in which a life finishes does not shrink much.
-		if p.sleepUnless(time.Duration(r.Int64N(int64(min(whole*3/5, time.Second))))) {
+		began, p := time.Now(), begin(t, nil, wordcount, args...)
+		if r.IntN(4) > 0 { // the others die while they start and recover
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			if _, err := p.line(ctx, "msg=restored"); err != nil {
+				t.Fatalf("after %d kills: %v", killed, err)
+			}
+			cancel()
+		}
+		if p.sleepUnless(time.Duration(r.Int64N(int64(450 * time.Millisecond)))) {
 			if p.err != nil {
 				t.Fatalf("after %d kills: %v\n%s", killed, p.err, tail(p.out.String()))
 			}
@@ -45,16 +53,24 @@ func TestKilledWordcountCountsExactly(t *testing.T) {
 		p.kill()
 		killed++
 		resumed += strings.Count(p.out.String(), "going on at byte")
-		restored += strings.Count(p.out.String(), "msg=restored")
+		if d := time.Since(began); d > 5*time.Second {
+			t.Logf("life %d lasted %v:\n%s", killed, d, tail(p.out.String()))
+		}
 	}
+	began = time.Now()
 	p := begin(t, nil, wordcount, args...)
 	<-p.done
 	if p.err != nil {
 		t.Fatalf("after %d kills: %v\n%s", killed, p.err, tail(p.out.String()))
 	}
 	x.compare(t, filepath.Join(dir, "killed.tsv"))
-	t.Logf("%d MB, %v without kills; %d kills, %d lives went on in the middle of the text, %d restores", megabytes, whole.Round(time.Millisecond), killed, resumed, restored)
-	if killed < kills || resumed < kills/4 {
-		t.Errorf("void: %d kills of %d, of which %d in the middle of the text", killed, kills, resumed)
+	aborted := abortedTransactions(t, home)
+	t.Logf("%d MB: %v without kills, %v for the last life; %d kills, %d aborted transactions, %d lives went on in the middle of the text",
+		megabytes, whole.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), killed, aborted, resumed)
+	if killed < kills || aborted < kills/3 {
+		t.Errorf("void: %d kills of %d, %d aborted transactions", killed, kills, aborted)
 	}
 }
+
+// patience is how long a test waits for what has to come soon.
+const patience = 90 * time.Second

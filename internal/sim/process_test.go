@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -65,6 +66,13 @@ func begin(t testing.TB, env []string, program string, args ...string) *process 
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // an error says that it is gone
 	<-p.done
+}
+
+// stop ends the process with SIGTERM, in order, and returns how it ended.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error says that it is gone
+	<-p.done
+	return p.err
 }
 
 // alive reports whether the process runs.

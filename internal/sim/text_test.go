@@ -27,7 +27,7 @@ type text struct {
 }
 
 // write makes up megabytes of text: words of a lopsided distribution, in several scripts and cases, between whatever is no
-// word, on lines of all lengths.
+// word, on lines of all lengths. Much text is the same files over and over.
 func write(t testing.TB, r *rand.Rand, megabytes int) text {
 	t.Helper()
 	vocabulary := make([]string, 60_000)
@@ -41,18 +41,25 @@ func write(t testing.TB, r *rand.Rand, megabytes int) text {
 	}
 	between := []string{" ", " ", " ", ", ", ". ", "-", "\t", " == ", "(", ")\n", "\n", "\n", "\r\n", "\n\n"}
 	x := text{folder: t.TempDir(), counts: map[string]int64{}}
-	const files = 5
-	for i := range files {
+	const size = 1 << 20 // of a file
+	base := min(megabytes, 6)
+	for i := range base {
 		var b strings.Builder
-		for b.Len() < megabytes<<20/files {
+		for b.Len() < size {
 			b.WriteString(vocabulary[int(math.Pow(r.Float64(), 3)*float64(len(vocabulary)))])
 			b.WriteString(between[r.IntN(len(between))])
 		}
 		for w := range strings.FieldsFuncSeq(b.String(), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			x.counts[strings.ToLower(w)]++
+			x.counts[strings.ToLower(w)] += int64((megabytes - i + base - 1) / base)
 		}
-		if err := os.WriteFile(filepath.Join(x.folder, fmt.Sprintf("%d.txt", i)), []byte(b.String()), 0o644); err != nil {
+		first := filepath.Join(x.folder, fmt.Sprintf("%d.txt", i))
+		if err := os.WriteFile(first, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
+		}
+		for again := i + base; again < megabytes; again += base {
+			if err := os.Link(first, filepath.Join(x.folder, fmt.Sprintf("%d.txt", again))); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return x

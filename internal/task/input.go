@@ -34,7 +34,8 @@ type input struct {
 	reading  bool // reader is within a batch
 	group    [groupSize]batch.Record
 	keys     [groupSize]store.Key
-	n, i     int // records in group, index of the head
+	hashes   [groupSize]uint64 // of keys
+	n, i     int               // records in group, index of the head
 	headTime int64
 	hasHead  bool // group[i] is the head and headTime its time
 	bytes    int
@@ -162,13 +163,12 @@ func (in *input) corrupt(err error) error {
 
 // lookAhead hashes the keys of a group and loads the home slots of their rows. It is a hint alone.
 func (t *Task) lookAhead(in *input) {
-	var hashes [groupSize]uint64
 	for i := range in.n {
 		in.keys[i] = t.env.Hasher.Key(in.group[i].Key)
-		hashes[i] = in.keys[i].Hash
+		in.hashes[i] = in.keys[i].Hash
 	}
 	for _, s := range in.touch {
-		s.Touch(hashes[:in.n])
+		s.Touch(in.hashes[:in.n])
 	}
 }
 

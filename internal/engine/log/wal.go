@@ -338,28 +338,35 @@ func (w *wal) waitSynced(lsn uint64) error {
 	return w.wait(context.Background(), &w.synced, lsn)
 }
 
-// release gives up the files whose frames are all below lsn, and reports whether appends still wait for more.
+// release gives up the files whose frames are all below lsn, and reports whether appends still wait for more. Files go in
+// the order of their numbers: the current header may count them among those needed, and a gap would be taken for a loss.
 func (w *wal) release(lsn uint64) (pressed bool) {
 	var drop []*walFile
 	w.mu.Lock()
 	for len(w.files) > 0 && w.files[0].last < lsn {
 		f := w.files[0]
 		w.files = w.files[1:]
-		if f.alloc <= w.limit && len(w.free) < walFilesFree {
-			w.free = append(w.free, f)
-		} else {
-			drop = append(drop, f)
+		w.free = append(w.free, f)
+		keep := walFilesFree
+		if f.alloc > w.limit {
+			keep = 0
+		}
+		for len(w.free) > keep {
+			drop = append(drop, w.free[0])
+			w.free = w.free[1:]
 		}
 	}
 	pressed = len(w.files) > walFilesSoft
 	w.room.Broadcast()
 	w.mu.Unlock()
+	var err error
 	for _, f := range drop {
-		// A file that cannot be removed is harmless: its number is old.
 		if f.f != nil {
 			_ = f.f.Close()
 		}
-		_ = w.fs.Remove(w.fs.PathJoin(w.dir, walName(f.slot)))
+		if err == nil { // a file that cannot be removed is harmless, as long as those behind it stay too
+			err = w.fs.Remove(w.fs.PathJoin(w.dir, walName(f.slot)))
+		}
 	}
 	return pressed
 }

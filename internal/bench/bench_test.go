@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/thalweg/thalweg/internal/edge"
+)
+
+// commitEvery is how many records a transaction has in a benchmark.
+const commitEvery = 65536
+
+// perRecord runs l and reports the time of a record. committed says whether commits are part of it.
+func perRecord(b *testing.B, l *load, committed bool) {
+	b.Helper()
+	for range min(len(l.batches), 1<<20/perBatch) { // each key once, so that tables do not grow any more
+		l.step(b)
+	}
+	l.commit()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += perBatch {
+		l.step(b)
+		if (n+perBatch)%commitEvery != 0 {
+			continue
+		}
+		if !committed {
+			b.StopTimer()
+		}
+		l.commit()
+		if !committed {
+			b.StartTimer()
+		}
+	}
+}
+
+// BenchmarkFiveOperators is filter, mapValues, filter, selectKey and mapValues on a value of 40 bytes.
+func BenchmarkFiveOperators(b *testing.B) {
+	b.Run("typed", func(b *testing.B) {
+		l := open(b, five, perBatch, orderOf(1000))
+		first := l.bed.Sub().Sources[0].Children[0]
+		f, err := l.bed.Receive(first)
+		if err != nil {
+			b.Fatal(err)
+		}
+		receive := f.(edge.Emit[int64, order])
+		m := &edge.Meta{Time: 1}
+		b.ReportAllocs()
+		for i := int64(0); b.Loop(); i++ {
+			if err := receive(m, i, order{i, i & 1023, 7, 3, i & 255}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("bytes", func(b *testing.B) { perRecord(b, open(b, five, 64*perBatch, orderOf(1000)), false) })
+	b.Run("bytes-to-sink", func(b *testing.B) { perRecord(b, open(b, fiveToSink, 64*perBatch, orderOf(1000)), false) })
+}
+
+// BenchmarkPassOn is what a sink costs where bytes are copied.
+func BenchmarkPassOn(b *testing.B) {
+	b.Run("source-sink", func(b *testing.B) { perRecord(b, open(b, copies, 64*perBatch, textOf(1000, 80)), false) })
+	b.Run("filter-sink", func(b *testing.B) { perRecord(b, open(b, filterToSink, 64*perBatch, orderOf(1000)), false) })
+	b.Run("filter-strings-sink", func(b *testing.B) { perRecord(b, open(b, stringFilter, 64*perBatch, textOf(1000, 80)), false) })
+}
+
+// BenchmarkCount is a count from bytes to the table's row; "committed" has the transactions' ends too, of commitEvery
+// records.
+func BenchmarkCount(b *testing.B) {
+	for _, keys := range []int{10_000, 1_000_000} {
+		for _, committed := range []bool{false, true} {
+			b.Run(fmt.Sprintf("keys=%d/committed=%v", keys, committed), func(b *testing.B) {
+				perRecord(b, open(b, count, 1<<20, textOf(keys, 20)), committed)
+			})
+		}
+	}
+}
+
+// BenchmarkWindowedCount is a count by windows of a minute in time's order, 100 000 keys, commits included.
+func BenchmarkWindowedCount(b *testing.B) {
+	perRecord(b, open(b, countWindows, 1<<20, orderOf(100_000)), true)
+}
+
+// BenchmarkJoinTable looks up a row for each record and writes the result.
+func BenchmarkJoinTable(b *testing.B) {
+	for _, rows := range []int{10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			l := open(b, joinTable, 1<<20, textOf(rows, 20))
+			l.fillTable(b, rows)
+			perRecord(b, l, false)
+		})
+	}
+}
