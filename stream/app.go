@@ -87,13 +87,46 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return errors.Join(err, a.disconnect())
 	}
 	defer func() { err = errors.Join(err, stopOps(), a.disconnect()) }()
+	if a.engine != nil {
+		watch, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			a.watchEngine(watch)
+		}()
+		defer func() {
+			stop()
+			<-done
+		}()
+	}
 	return a.instance.Run(ctx)
+}
+
+// engineLook is how often the storage of the bundled engine is asked how it is.
+const engineLook = 500 * time.Millisecond
+
+// watchEngine ends the app once the storage of the bundled engine has failed: nothing is acknowledged from it any more.
+func (a *App) watchEngine(ctx context.Context) {
+	t := time.NewTicker(engineLook)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := a.engine.Health(); err != nil {
+			a.instance.Fail(fmt.Errorf("stream: the bundled engine under %s cannot go on: %w: mend the disk or make room, and start again; "+
+				"what was committed is kept", a.cfg.Dir, err))
+			return
+		}
+	}
 }
 
 // connect opens the engine, if it is the bundled one, dials the brokers, and makes the instance.
 func (a *App) connect(ctx context.Context) error {
 	kc := kafka.Config{
-		Brokers: a.cfg.Brokers, TLS: a.cfg.TLS, ClientID: a.cfg.Client, Rack: a.cfg.Rack, Logger: a.cfg.Logger,
+		Brokers: a.cfg.Brokers, TLS: a.cfg.TLS, ClientID: a.cfg.Client, Rack: a.cfg.Rack, Logger: a.cfg.Logger, Wait: len(a.cfg.Brokers) > 0,
 		SASL: kafka.SASL{Mechanism: a.cfg.SASL.Mechanism, User: a.cfg.SASL.User, Password: a.cfg.SASL.Password, Token: a.cfg.SASL.Token},
 	}
 	var eng *engine.Engine
@@ -159,7 +192,11 @@ func (a *App) disconnect() (err error) {
 		client.Close()
 	}
 	if eng != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Drain)
+		limit := a.cfg.Drain
+		if eng.Health() != nil {
+			limit = min(limit, engineLook) // what waits for its storage waits in vain
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		err = eng.Close(ctx)
 	}

@@ -12,7 +12,14 @@ func (s Stream[K, V]) Filter(keep func(K, V) bool) Stream[K, V] {
 	if !s.given("Filter", keep == nil) {
 		return Stream[K, V]{}
 	}
-	return s.filter(func(_ edge.Place, k K, v V) (bool, error) { return keep(k, v), nil })
+	return s.filter(func(_ edge.Place, next edge.Emit[K, V]) edge.Emit[K, V] {
+		return func(m *edge.Meta, k K, v V) error {
+			if !keep(k, v) {
+				return nil
+			}
+			return next(m, k, v)
+		}
+	})
 }
 
 // FilterNot drops the records for which drop reports true.
@@ -20,7 +27,14 @@ func (s Stream[K, V]) FilterNot(drop func(K, V) bool) Stream[K, V] {
 	if !s.given("FilterNot", drop == nil) {
 		return Stream[K, V]{}
 	}
-	return s.filter(func(_ edge.Place, k K, v V) (bool, error) { return !drop(k, v), nil })
+	return s.filter(func(_ edge.Place, next edge.Emit[K, V]) edge.Emit[K, V] {
+		return func(m *edge.Meta, k K, v V) error {
+			if drop(k, v) {
+				return nil
+			}
+			return next(m, k, v)
+		}
+	})
 }
 
 // TryFilter is Filter with a predicate that can fail: the app's policy decides what becomes of the record.
@@ -28,26 +42,24 @@ func (s Stream[K, V]) TryFilter(keep func(K, V) (bool, error)) Stream[K, V] {
 	if !s.given("TryFilter", keep == nil) {
 		return Stream[K, V]{}
 	}
-	return s.filter(func(at edge.Place, k K, v V) (bool, error) {
-		ok, err := keep(k, v)
-		if err != nil {
-			return false, at.Failed(err)
+	return s.filter(func(at edge.Place, next edge.Emit[K, V]) edge.Emit[K, V] {
+		return func(m *edge.Meta, k K, v V) error {
+			ok, err := keep(k, v)
+			if err != nil {
+				return at.Failed(err)
+			}
+			if !ok {
+				return nil
+			}
+			return next(m, k, v)
 		}
-		return ok, nil
 	})
 }
 
-func (s Stream[K, V]) filter(keep func(edge.Place, K, V) (bool, error)) Stream[K, V] {
+// filter adds a node that lets records through unchanged, or not.
+func (s Stream[K, V]) filter(step func(edge.Place, edge.Emit[K, V]) edge.Emit[K, V]) Stream[K, V] {
 	both := edge.Need{Key: true, Val: true}
 	out := s.out.Apply[K, V](edge.Op{Kind: "KSTREAM-FILTER", Reads: both, Keeps: both},
-		func(at edge.Place, next edge.Emit[K, V]) (edge.Emit[K, V], error) {
-			return func(m *edge.Meta, k K, v V) error {
-				ok, err := keep(at, k, v)
-				if err != nil || !ok {
-					return err
-				}
-				return next(m, k, v)
-			}, nil
-		})
+		func(at edge.Place, next edge.Emit[K, V]) (edge.Emit[K, V], error) { return step(at, next), nil })
 	return Stream[K, V]{out, s.rekeyed}
 }

@@ -112,7 +112,13 @@ func (r *reader[K, V]) seek(ctx context.Context, c *kafka.Client) error {
 	if r.at, err = c.Ends(ctx, w, ps...); err != nil {
 		return err
 	}
-	if r.end, err = c.Ends(ctx, kafka.Stable, ps...); err != nil {
+	end := kafka.Stable
+	if r.opts.ToEnd {
+		// The markers of one transaction reach its partitions at different times: what is committed elsewhere may lie
+		// behind the last stable offset here.
+		end = kafka.End
+	}
+	if r.end, err = c.Ends(ctx, end, ps...); err != nil {
 		return err
 	}
 	r.f = c.NewFetcher(r.deliver)

@@ -125,6 +125,7 @@ type feeder struct {
 	at   position
 	size int
 	last time.Time
+	buf  []byte // of the scanner
 }
 
 func (x *feeder) commit(ctx context.Context) error {
@@ -153,7 +154,10 @@ func (x *feeder) file(ctx context.Context, name string) error {
 		return fmt.Errorf("standard input is shorter than what was read before: %w", err)
 	}
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, lineMost), lineMost)
+	if x.buf == nil {
+		x.buf = make([]byte, 0, lineMost)
+	}
+	lines.Buffer(x.buf, lineMost)
 	lines.Split(splitLines)
 	for lines.Scan() {
 		if err := x.line(ctx, lines.Bytes()); err != nil {

@@ -51,15 +51,17 @@ func appendRecord(dst []byte, timeDelta, offsetDelta int64, key, value, headers 
 		varintSize(valueLen) + len(value) + max(len(headers), 1)
 	total := size + varintSize(int64(size))
 	at := len(dst)
-	dst = slices.Grow(dst, total)[:at+total]
-	at += putVarint(dst[at:], int64(size))
+	if cap(dst)-at < total {
+		dst = slices.Grow(dst, total)
+	}
+	dst = dst[:at+total]
+	at = putVarint(dst, at, int64(size))
 	dst[at] = 0
-	at++
-	at += putVarint(dst[at:], timeDelta)
-	at += putVarint(dst[at:], offsetDelta)
-	at += putVarint(dst[at:], keyLen)
+	at = putVarint(dst, at+1, timeDelta)
+	at = putVarint(dst, at, offsetDelta)
+	at = putVarint(dst, at, keyLen)
 	at += copy(dst[at:], key)
-	at += putVarint(dst[at:], valueLen)
+	at = putVarint(dst, at, valueLen)
 	at += copy(dst[at:], value)
 	if len(headers) == 0 {
 		dst[at] = 0

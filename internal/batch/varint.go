@@ -12,17 +12,16 @@ func appendVarint(dst []byte, v int64) []byte {
 	return append(dst, byte(u))
 }
 
-// putVarint writes v at the start of b, which has room, and returns the bytes written.
-func putVarint(b []byte, v int64) int {
+// putVarint writes v at b[at:], which has room, and returns its end.
+func putVarint(b []byte, at int, v int64) int {
 	u := uint64(v<<1) ^ uint64(v>>63)
-	n := 0
 	for u >= 0x80 {
-		b[n] = byte(u) | 0x80
+		b[at] = byte(u) | 0x80
 		u >>= 7
-		n++
+		at++
 	}
-	b[n] = byte(u)
-	return n + 1
+	b[at] = byte(u)
+	return at + 1
 }
 
 // varintSize returns the bytes appendVarint takes for v.
@@ -36,14 +35,22 @@ func varintSize(v int64) int {
 
 // varint decodes a zigzag varint at b[at:]. next is its end, or -1 if it is cut off or longer than 10 bytes.
 func varint(b []byte, at int) (v int64, next int) {
-	if at < len(b) && b[at] < 0x80 {
+	if at+1 < len(b) { // most are of one byte or two
 		u := uint64(b[at])
-		return int64(u>>1) ^ -int64(u&1), at + 1
+		if u < 0x80 {
+			return int64(u>>1) ^ -int64(u&1), at + 1
+		}
+		if c := uint64(b[at+1]); c < 0x80 {
+			u = u&0x7f | c<<7
+			return int64(u>>1) ^ -int64(u&1), at + 2
+		}
 	}
 	return varintSlow(b, at)
 }
 
-// varintSlow is varint for more than one byte.
+// varintSlow is varint for any length. It stays out of line, so that varint needs no frame.
+//
+//go:noinline
 func varintSlow(b []byte, at int) (v int64, next int) {
 	var u uint64
 	for shift := uint(0); shift < 70 && at < len(b); shift += 7 {

@@ -54,7 +54,11 @@ func (c *Client) CreateTopics(ctx context.Context, topics ...NewTopic) error {
 		req.Topics = append(req.Topics, r)
 		names = append(names, t.Name)
 	}
-	resp, err := req.RequestWith(ctx, c.cl)
+	var resp *kmsg.CreateTopicsResponse
+	err := patiently(ctx, func() (err error) {
+		resp, err = req.RequestWith(ctx, c.cl)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("kafka: create topics: %w", err)
 	}
@@ -123,7 +127,11 @@ func (c *Client) Settings(ctx context.Context, topics ...string) (map[string]map
 	if len(topics) == 0 {
 		return all, nil
 	}
-	rs, err := c.admin.DescribeTopicConfigs(ctx, topics...)
+	var rs kadm.ResourceConfigs
+	err := patiently(ctx, func() (err error) {
+		rs, err = c.admin.DescribeTopicConfigs(ctx, topics...)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("kafka: describe topics: %w", err)
 	}

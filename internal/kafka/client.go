@@ -30,6 +30,7 @@ type Config struct {
 	ClientID string
 	Rack     string
 	Logger   *slog.Logger
+	Wait     bool // Dial waits for brokers that do not answer yet, within its limit
 }
 
 // Client is the way to a cluster. Its methods may be called by many goroutines.
@@ -64,7 +65,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	version, err := transactionVersion(ctx, first)
+	version, err := c.reach(ctx, first)
 	first.Close()
 	if err != nil {
 		return nil, fmt.Errorf("kafka: brokers %v: %w", cfg.Brokers, err)
@@ -75,6 +76,22 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c.admin = kadm.NewClient(c.cl)
 	return c, nil
+}
+
+// reach asks what the cluster can do, again while nobody answers and the configuration says to wait.
+func (c *Client) reach(ctx context.Context, cl *kgo.Client) (version int, _ error) {
+	for told := false; ; told = true {
+		v, err := transactionVersion(ctx, cl)
+		if err == nil || !c.cfg.Wait || !retriable(err) {
+			return v, err
+		}
+		if !told {
+			c.cfg.Logger.Warn("waiting for the brokers", "brokers", c.cfg.Brokers, "err", err)
+		}
+		if sleep(ctx, 200*time.Millisecond) != nil {
+			return 0, err
+		}
+	}
 }
 
 // options are those of every kgo client here.
@@ -144,7 +161,11 @@ func (c *Client) Topics(ctx context.Context, fresh bool, names ...string) (map[s
 	if len(names) == 0 {
 		return found, nil
 	}
-	resp, err := req.RequestWith(ctx, c.cl)
+	var resp *kmsg.MetadataResponse
+	err := patiently(ctx, func() (err error) {
+		resp, err = req.RequestWith(ctx, c.cl)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("kafka: metadata: %w", err)
 	}
@@ -196,6 +217,20 @@ func (c *Client) leader(ctx context.Context, topic string, partition int32, fres
 		return nil, 0, fmt.Errorf("kafka: topic %q has %d partitions, asked for %d", topic, len(t.Leaders), partition)
 	}
 	return t, t.Leaders[partition], nil
+}
+
+// patience is how long brokers may be away before a request fails for it.
+const patience = 30 * time.Second
+
+// patiently calls ask again while brokers cannot be reached: kgo gives up at once when it cannot dial.
+func patiently(ctx context.Context, ask func() error) error {
+	began := time.Now()
+	for {
+		err := ask()
+		if err == nil || !retriable(err) || time.Since(began) > patience || sleep(ctx, 100*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // ErrNoTopic is of a topic that does not exist.

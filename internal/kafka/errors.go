@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -55,10 +54,20 @@ func fenced(err error) bool {
 	return false
 }
 
+// final reports whether err keeps a member out of its group for good.
+func final(err error) bool {
+	for _, e := range []error{
+		kerr.FencedInstanceID, kerr.GroupAuthorizationFailed, kerr.InconsistentGroupProtocol, kerr.InvalidGroupID,
+		kerr.InvalidSessionTimeout, kerr.GroupMaxSizeReached,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // rebalancing reports whether err says that the group has moved on, or is moving.
 func rebalancing(err error) bool {
 	return errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.RebalanceInProgress)
 }
-
-// stopped reports whether err is the end of ctx.
-func stopped(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }

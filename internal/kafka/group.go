@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -74,7 +75,12 @@ func (m *Member) watch(ctx context.Context) {
 			return
 		}
 		fs.EachError(func(topic string, p int32, err error) {
-			if !retriable(err) && m.cfg.Failed != nil {
+			var session *kgo.ErrGroupSession
+			switch {
+			case errors.As(err, &session) && !final(err):
+				// The group has forgotten this member, or was slow: kgo joins again by itself.
+				m.c.cfg.Logger.Warn("joining the group again", "group", m.cfg.Group, "err", err)
+			case !retriable(err) && m.cfg.Failed != nil:
 				m.cfg.Failed(fmt.Errorf("kafka: group %q: %w", m.cfg.Group, err))
 			}
 		})

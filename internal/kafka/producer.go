@@ -35,15 +35,16 @@ type Producer struct {
 	id      string // transactional id; "": idempotent only
 	timeout time.Duration
 
-	mu     sync.Mutex // protects following fields
-	cond   sync.Cond  // something was acknowledged, or failed
-	who    identity
-	parts  map[Place]*outgoing
-	queued int   // bytes sealed and not acknowledged
-	unsent int   // batches sealed and not acknowledged
-	err    error // of the transaction
-	began  bool  // the coordinator knows of a transaction
-	since  time.Time
+	mu         sync.Mutex // protects following fields
+	cond       sync.Cond  // something was acknowledged, or failed
+	who        identity
+	parts      map[Place]*outgoing
+	queued     int   // bytes sealed and not acknowledged
+	unsent     int   // batches sealed and not acknowledged
+	err        error // of the transaction
+	began      bool  // the coordinator knows of a transaction
+	since      time.Time
+	complained time.Time // when a refusal was logged last
 
 	wake   chan struct{}
 	ctx    context.Context
@@ -202,7 +203,7 @@ func (p *Producer) seal(o *outgoing) error {
 	if err != nil {
 		return fmt.Errorf("kafka: batch for %s-%d: %w", o.Topic, o.Partition, err)
 	}
-	o.sealed = append(o.sealed, sealed{append(make([]byte, 0, len(b)), b...), n})
+	o.sealed = append(o.sealed, sealed{append([]byte(nil), b...), n})
 	o.seq = addSequence(o.seq, n)
 	o.builder.Reset()
 	p.queued += len(b)

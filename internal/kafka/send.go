@@ -173,6 +173,24 @@ func (p *Producer) produce(leader int32, ps []parcel) (again bool, err error) {
 	return again || len(byPlace) > 0, err
 }
 
+// complainEvery bounds how often refusals are logged.
+const complainEvery = 5 * time.Second
+
+// complain says that a broker refuses to store for now: its disk may be full.
+func (p *Producer) complain(at string, err error, message *string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !errors.Is(err, kerr.KafkaStorageError) || time.Since(p.complained) < complainEvery {
+		return
+	}
+	p.complained = time.Now()
+	why := ""
+	if message != nil {
+		why = *message
+	}
+	p.c.cfg.Logger.Error("a broker refuses to store, it is asked again: make room on its disk, or mend it", "partition", at, "err", err, "why", why)
+}
+
 // settle takes the answer to one parcel.
 func (p *Producer) settle(x parcel, r *kmsg.ProduceResponseTopicPartition) (again bool, err error) {
 	err = kerr.ErrorForCode(r.ErrorCode)
@@ -184,6 +202,7 @@ func (p *Producer) settle(x parcel, r *kmsg.ProduceResponseTopicPartition) (agai
 	case fenced(err):
 		return false, fmt.Errorf("%w: produce to %s: %w", ErrFenced, at, err)
 	case retriable(err):
+		p.complain(at, err, r.ErrorMessage)
 		return true, nil
 	case errors.Is(err, kerr.OutOfOrderSequenceNumber), errors.Is(err, kerr.UnknownProducerID),
 		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.TransactionAbortable):

@@ -205,7 +205,11 @@ func (w *worker) abandon(as []*assigned) {
 	if !dirty {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.in.ctx), w.in.transactionTimeout())
+	limit := w.in.transactionTimeout()
+	if w.in.ctx.Err() != nil {
+		limit = min(limit, failedDrain) // the next start aborts it all the same
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.in.ctx), limit)
 	defer cancel()
 	for _, a := range w.tasks {
 		a.task.Abort()

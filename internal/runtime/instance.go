@@ -203,10 +203,16 @@ func (in *Instance) transactionTimeout() time.Duration {
 	return min(10*time.Second, in.cfg.Session*3/4)
 }
 
+// failedDrain is how long an instance that has failed tries to leave in good order: the brokers may be the failure.
+const failedDrain = 3 * time.Second
+
 // stop ends the instance in good order: workers commit and close their tasks, the member leaves.
 func (in *Instance) stop() error {
-	failed := context.Cause(in.ctx)
-	drain, cancel := context.WithTimeout(context.Background(), in.cfg.Drain)
+	failed, limit := context.Cause(in.ctx), in.cfg.Drain
+	if failed != nil {
+		limit = min(limit, failedDrain)
+	}
+	drain, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	for _, w := range in.workers {
 		w.finish(drain, failed == nil)
@@ -254,6 +260,15 @@ func (in *Instance) closeLeft() {
 				in.cfg.Logger.Warn("closing", "task", a.name(), "err", err)
 			}
 		}
+	}
+}
+
+// Fail stops a running instance with err, which Run returns.
+func (in *Instance) Fail(err error) {
+	select {
+	case <-in.prepared:
+		in.fail(err)
+	default: // not that far, or never: what it is doing fails by itself
 	}
 }
 

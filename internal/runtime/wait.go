@@ -12,9 +12,11 @@ import (
 // waitPause is how often it is looked whether positions have been reached.
 const waitPause = 20 * time.Millisecond
 
-// SourceEnds returns the present ends of the topics that the topology reads from outside.
+// SourceEnds returns the present ends of the topics that the topology reads from outside. They are the high watermarks:
+// a commit returns before its markers have reached every partition, so what is committed may lie behind the last stable
+// offset.
 func (in *Instance) SourceEnds(ctx context.Context) (map[kafka.Place]int64, error) {
-	return in.cfg.Client.Ends(ctx, kafka.Stable, in.partitionsOf(func(t *edge.Topic) bool { return !t.Internal })...)
+	return in.cfg.Client.Ends(ctx, kafka.End, in.partitionsOf(func(t *edge.Topic) bool { return !t.Internal })...)
 }
 
 func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place) {
@@ -36,7 +38,7 @@ func (in *Instance) WaitFor(ctx context.Context, at map[kafka.Place]int64) error
 		return err
 	}
 	for _, level := range in.levels() {
-		ends, err := in.cfg.Client.Ends(ctx, kafka.Stable, in.partitionsOf(func(t *edge.Topic) bool { return level[t] })...)
+		ends, err := in.cfg.Client.Ends(ctx, kafka.End, in.partitionsOf(func(t *edge.Topic) bool { return level[t] })...)
 		if err != nil {
 			return err
 		}

@@ -91,6 +91,7 @@ func (t *Task) head(in *input) (ok bool, err error) {
 			in.i++
 			continue
 		}
+		t.loaded = nil
 		t.load(in, rec, in.i)
 		tm, skip, err := in.entrance.Time(&t.meta, in.time)
 		if err != nil {
@@ -102,7 +103,7 @@ func (t *Task) head(in *input) (ok bool, err error) {
 			t.dirty = true
 			continue
 		}
-		in.headTime, in.hasHead = tm, true
+		in.headTime, in.hasHead, t.loaded = tm, true, in
 	}
 	return true, nil
 }

@@ -110,8 +110,10 @@ func (t *Task) choose() (*input, error) {
 
 // take processes the head of in.
 func (t *Task) take(in *input) error {
-	rec := &in.group[in.i]
-	t.load(in, rec, in.i)
+	if t.loaded != in {
+		t.load(in, &in.group[in.i], in.i)
+	}
+	t.loaded = nil // from here on its nodes change meta
 	t.meta.Time = in.headTime
 	in.time = max(in.time, in.headTime)
 	t.streamTime = max(t.streamTime, in.headTime)
@@ -120,10 +122,7 @@ func (t *Task) take(in *input) error {
 		return err
 	}
 	in.take()
-	for _, o := range t.stores {
-		if o.failed == nil {
-			continue
-		}
+	for _, o := range t.failing {
 		if err := o.failed(); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}

@@ -103,6 +103,7 @@ func (t *Task) timeOf(topic *edge.Topic, rec *batch.Record) (int64, bool, error)
 			continue
 		}
 		in.group[0], in.i, in.n = *rec, 0, 0
+		t.loaded = nil
 		t.load(in, rec, 0)
 		t.meta.Hashed = false
 		at, skip, err := in.entrance.Time(&t.meta, in.time)

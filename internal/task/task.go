@@ -76,10 +76,12 @@ type Task struct {
 
 	meta       edge.Meta
 	current    *input // of the record at hand; nil in a punctuation
+	loaded     *input // whose head meta is, untouched; nil: none's
 	inputs     []*input
 	recv       map[*edge.Node]any
 	opening    map[*edge.Node]bool
 	stores     []*opened
+	failing    []*opened // of stores: those whose handle can fail
 	streamTime int64
 	committed  int64 // stream time at the last commit
 	timers     timers
@@ -153,6 +155,7 @@ func (t *Task) openStores() error {
 		o.handle, o.store, o.now = h, s, s.Position()
 		if f, ok := h.(interface{ Failed() error }); ok {
 			o.failed = f.Failed
+			t.failing = append(t.failing, o)
 		}
 		t.stores = append(t.stores, o)
 	}
