@@ -43,7 +43,6 @@ type conn struct {
 	outstanding atomic.Int32
 	last        *request // reader's: the request handled before
 	draining    atomic.Bool
-	closeOnce   sync.Once
 
 	software string // reader's: what ApiVersions said of the client
 }
@@ -96,7 +95,7 @@ func (c *conn) serve() {
 	writer.Wait()
 	c.cancel()
 	c.nc.Close()
-	if err != nil && !isGone(err) && !c.draining.Load() {
+	if !isGone(err) && !c.draining.Load() {
 		c.server.cfg.Logger.Warn("connection closed", "remote", c.nc.RemoteAddr().String(), "client", c.software, "err", err)
 	}
 }
