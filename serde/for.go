@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 )
 
 // scalars are the types For knows by heart.
@@ -33,15 +34,56 @@ func (intSerde) Decode(data []byte) (int, error) {
 	return int(v), err
 }
 
-// For is the default for T: a scalar (int as int64), BinaryMarshaler, else JSON. A protobuf message needs a serde of
-// its own: JSON would lose fields of it, so it is an error. So are types that JSON cannot write: functions, channels.
+// Messages encodes values of every protobuf type there is: Append appends the encoding of v, Decode returns a new value
+// of that type.
+type Messages interface {
+	Append(dst []byte, v any) ([]byte, error)
+	Decode(t reflect.Type, data []byte) (any, error)
+}
+
+// messages is what RegisterMessages was given; nil in a program without protobuf.
+var messages atomic.Pointer[Messages]
+
+// RegisterMessages puts protobuf messages into the table of [For]. Package serde/protobuf does so when it is imported;
+// this package knows the standard library alone.
+func RegisterMessages(m Messages) { messages.Store(&m) }
+
+type messageSerde[T any] struct{ of Messages }
+
+func (messageSerde[T]) String() string { return "protobuf " + reflect.TypeFor[T]().String() }
+
+func (s messageSerde[T]) Append(dst []byte, v T) ([]byte, error) { return s.of.Append(dst, v) }
+
+func (s messageSerde[T]) Decode(data []byte) (v T, err error) {
+	if data == nil {
+		return v, errNull(reflect.TypeFor[T]().String())
+	}
+	x, err := s.of.Decode(reflect.TypeFor[T](), data)
+	if err != nil {
+		return v, err
+	}
+	return x.(T), nil
+}
+
+// For is the default for T, by the first of these rules that fits:
+//
+//   - a scalar of this package, [Void], or int, which is written as an int64;
+//   - a protobuf message, once package serde/protobuf is imported. Without it a message is an error: JSON would lose
+//     fields of it;
+//   - encoding.BinaryMarshaler on T with encoding.BinaryUnmarshaler on *T, as time.Time has them: [Binary];
+//   - what JSON cannot write (functions, channels, complex numbers) is an error;
+//   - [JSON].
 func For[T any]() (Serde[T], error) {
 	t := reflect.TypeFor[T]()
 	if s, ok := scalars[t]; ok {
 		return s.(Serde[T]), nil
 	}
 	if _, ok := t.MethodByName("ProtoReflect"); ok {
-		return nil, fmt.Errorf("serde: %s is a protobuf message: give its serde with Builder.Use", t)
+		m := messages.Load()
+		if m == nil {
+			return nil, fmt.Errorf("serde: %s is a protobuf message: import package serde/protobuf, or give a serde with Builder.Use", t)
+		}
+		return messageSerde[T]{*m}, nil
 	}
 	_, marshals := any(*new(T)).(encoding.BinaryMarshaler)
 	_, unmarshals := any(new(T)).(encoding.BinaryUnmarshaler)

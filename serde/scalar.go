@@ -165,7 +165,16 @@ func (int64Serde) Decode(data []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(data)), nil
 }
 
+// What Java writes for every NaN: Go's own has other bits, and a key must not depend on who wrote it.
+const (
+	nan32 = 0x7fc00000
+	nan64 = 0x7ff8000000000000
+)
+
 func (float32Serde) Append(dst []byte, v float32) ([]byte, error) {
+	if v != v {
+		return binary.BigEndian.AppendUint32(dst, nan32), nil
+	}
 	return binary.BigEndian.AppendUint32(dst, math.Float32bits(v)), nil
 }
 
@@ -177,6 +186,9 @@ func (float32Serde) Decode(data []byte) (float32, error) {
 }
 
 func (float64Serde) Append(dst []byte, v float64) ([]byte, error) {
+	if v != v {
+		return binary.BigEndian.AppendUint64(dst, nan64), nil
+	}
 	return binary.BigEndian.AppendUint64(dst, math.Float64bits(v)), nil
 }
 

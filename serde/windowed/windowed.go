@@ -25,6 +25,12 @@ func (s timeSerde[K]) String() string {
 	return fmt.Sprintf("windowed %s of %d ms", serde.Name(s.of), s.size)
 }
 
+func (s timeSerde[K]) Parts() []any { return []any{s.of} }
+
+func (s timeSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
+	return timeSerde[K]{serde.At(s.of, p), s.size}
+}
+
 func (s timeSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
 	if err != nil {
@@ -51,6 +57,12 @@ func Session[K any](k serde.Serde[K]) serde.Serde[window.Key[K]] { return sessio
 type sessionSerde[K any] struct{ of serde.Serde[K] }
 
 func (s sessionSerde[K]) String() string { return "session " + serde.Name(s.of) }
+
+func (s sessionSerde[K]) Parts() []any { return []any{s.of} }
+
+func (s sessionSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
+	return sessionSerde[K]{serde.At(s.of, p)}
+}
 
 func (s sessionSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
