@@ -25,13 +25,15 @@ type KeyValue[K, V any] interface {
 func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[KeyValue[K, V]] {
 	p := plan(store.KindKV, name, typeName(k), typeName(v), 0, 0, opts)
 	given(&p, k, v)
-	return Spec[KeyValue[K, V]]{p: p, key: k, val: v, make: func(env store.Env) (KeyValue[K, V], store.Store, error) {
-		kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
-		if err != nil {
-			return nil, nil, err
-		}
-		return &keyValue[K, V]{newHandle(name, env, k), kv}, kv, nil
-	}}
+	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[KeyValue[K, V]] {
+		return Spec[KeyValue[K, V]]{p: p, make: func(env store.Env) (KeyValue[K, V], store.Store, error) {
+			kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
+			if err != nil {
+				return nil, nil, err
+			}
+			return &keyValue[K, V]{newHandle(name, env, k), kv}, kv, nil
+		}}
+	})
 }
 
 type keyValue[K, V any] struct {

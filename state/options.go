@@ -82,5 +82,11 @@ func typeName[T any](s serde.Serde[T]) string {
 func given[K, V any](p *store.Plan, k serde.Serde[K], v serde.Serde[V]) {
 	if k == nil || v == nil {
 		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has no serde for its keys or values", p.Name))
+		return
+	}
+	for part, s := range map[string]any{"keys": k, "values": v} {
+		if err := serde.Fault(s); err != nil {
+			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s: %w", p.Name, part, err))
+		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 type AnySpec interface {
 	Name() string
 	plan() store.Plan
+	serdes() (k, v any)
+	at(changelog string) AnySpec
 	open(store.Env) (any, store.Store, error)
 }
 
@@ -20,12 +22,35 @@ type Spec[S any] struct {
 	p        store.Plan
 	key, val any // the serdes
 	make     func(store.Env) (S, store.Store, error)
+	place    func(changelog string) Spec[S] // nil: not declared
+}
+
+// placed declares a spec by its serdes; of makes it from them, here and in the place of its changelog.
+func placed[K, V, S any](k serde.Serde[K], v serde.Serde[V], of func(serde.Serde[K], serde.Serde[V]) Spec[S]) Spec[S] {
+	s := of(k, v)
+	s.key, s.val = k, v
+	s.place = func(changelog string) Spec[S] {
+		at := serde.Place{Topic: changelog, Key: true, Changelog: true}
+		k := serde.At(k, at)
+		at.Key = false
+		return placed(k, serde.At(v, at), of)
+	}
+	return s
 }
 
 // Name returns the durable name.
 func (s Spec[S]) Name() string { return s.p.Name }
 
 func (s Spec[S]) plan() store.Plan { return s.p }
+
+func (s Spec[S]) serdes() (k, v any) { return s.key, s.val }
+
+func (s Spec[S]) at(changelog string) AnySpec {
+	if s.place == nil {
+		return s
+	}
+	return s.place(changelog)
+}
 
 func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
 	if s.p.Err != nil {
@@ -46,6 +71,12 @@ func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
 
 // PlanOf returns what a topology must know of a store. It is for the library's own use.
 func PlanOf(s AnySpec) store.Plan { return s.plan() }
+
+// At returns the spec with its serdes in the place of a changelog. It is for the library's own use.
+func At(s AnySpec, changelog string) AnySpec { return s.at(changelog) }
+
+// Serdes returns the serdes of a spec, untyped. It is for the library's own use.
+func Serdes(s AnySpec) (k, v any) { return s.serdes() }
 
 // Open opens a store in a task: the handle that processors see, and the store that the task drives. The handle has a
 // method Failed() error, which returns an error that an iteration has met since the last call. It is for the library's

@@ -29,13 +29,15 @@ type Entry[K, V any] struct {
 func NewTimestamped[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Timestamped[K, V]] {
 	p := plan(store.KindTimestampedKV, name, typeName(k), typeName(v), 0, 0, opts)
 	given(&p, k, v)
-	return Spec[Timestamped[K, V]]{p: p, key: k, val: v, make: func(env store.Env) (Timestamped[K, V], store.Store, error) {
-		kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
-		if err != nil {
-			return nil, nil, err
-		}
-		return &timestamped[K, V]{newHandle(name, env, k), kv}, kv, nil
-	}}
+	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Timestamped[K, V]] {
+		return Spec[Timestamped[K, V]]{p: p, make: func(env store.Env) (Timestamped[K, V], store.Store, error) {
+			kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
+			if err != nil {
+				return nil, nil, err
+			}
+			return &timestamped[K, V]{newHandle(name, env, k), kv}, kv, nil
+		}}
+	})
 }
 
 type timestamped[K, V any] struct {

@@ -27,13 +27,15 @@ type Window[K, V any] interface {
 func NewWindow[K, V any](name string, size, retention time.Duration, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
 	p := plan(store.KindTimestampedWindow, name, typeName(k), typeName(v), size, retention, opts)
 	given(&p, k, v)
-	return Spec[Window[K, V]]{p: p, key: k, val: v, make: func(env store.Env) (Window[K, V], store.Store, error) {
-		w, err := store.OpenWindow(env, name, p.Schema, p.Size, p.Retention, serde.Single(v))
-		if err != nil {
-			return nil, nil, err
-		}
-		return &windows[K, V]{newHandle(name, env, k), w, window.Instant(p.Size)}, w, nil
-	}}
+	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Window[K, V]] {
+		return Spec[Window[K, V]]{p: p, make: func(env store.Env) (Window[K, V], store.Store, error) {
+			w, err := store.OpenWindow(env, name, p.Schema, p.Size, p.Retention, serde.Single(v))
+			if err != nil {
+				return nil, nil, err
+			}
+			return &windows[K, V]{newHandle(name, env, k), w, window.Instant(p.Size)}, w, nil
+		}}
+	})
 }
 
 type windows[K, V any] struct {

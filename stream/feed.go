@@ -44,7 +44,7 @@ func NewFeed[K, V any](ctx context.Context, a *App, name string, t topology.Topi
 	if err != nil {
 		return nil, err
 	}
-	f := &Feed[K, V]{name: name, topic: t, p: c.NewProducer(a.cfg.App+"-feed-"+name, feedTimeout)}
+	f := &Feed[K, V]{name: name, topic: t.InPlace(), p: c.NewProducer(a.cfg.App+"-feed-"+name, feedTimeout)}
 	if err := f.open(ctx, c, marks); err != nil {
 		f.p.Close()
 		return nil, fmt.Errorf("stream: feed %q: %w", name, err)

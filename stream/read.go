@@ -25,7 +25,7 @@ type ReadOptions struct {
 // waits until the app runs. An error ends it and is yielded last; the end of ctx is one.
 func Read[K, V any](ctx context.Context, a *App, t topology.Topic[K, V], opts ...ReadOptions) iter.Seq2[topology.Record[K, V], error] {
 	return func(yield func(topology.Record[K, V], error) bool) {
-		r := &reader[K, V]{t: t, at: map[kafka.Place]int64{}, end: map[kafka.Place]int64{}, wake: make(chan struct{}, 1)}
+		r := &reader[K, V]{t: t.InPlace(), at: map[kafka.Place]int64{}, end: map[kafka.Place]int64{}, wake: make(chan struct{}, 1)}
 		if len(opts) > 0 {
 			r.opts = opts[0]
 		}

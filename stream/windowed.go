@@ -80,10 +80,10 @@ func (r *windowRows[K, A]) spec() state.Spec[state.Window[K, A]] {
 }
 
 func (r *windowRows[K, A]) resolve(in edge.Serdes) (err error) {
-	if r.key, err = topology.SerdeFor[K](r.b, in.Key); err != nil {
+	if r.key, err = topology.StoreSerde[K](r.b, r.name, true, in.Key); err != nil {
 		return err
 	}
-	r.val, err = topology.SerdeFor[A](r.b, nil)
+	r.val, err = topology.StoreSerde[A](r.b, r.name, false, nil)
 	return err
 }
 

@@ -32,7 +32,7 @@ const writerLinger = 5 * time.Millisecond
 
 // NewWriter returns a writer to t. It waits in Put until the app runs.
 func NewWriter[K, V any](a *App, t topology.Topic[K, V]) *Writer[K, V] {
-	return &Writer[K, V]{a: a, t: t}
+	return &Writer[K, V]{a: a, t: t.InPlace()}
 }
 
 // Put queues one record at the present time. It blocks while too much is under way, and returns the first error of

@@ -20,6 +20,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 		return Table[K, V]{}
 	}
 	f := &source[K, V]{b: b, src: src.Node(), rows: OwnRows[K, V](b, t.Name, opts)}
+	t = t.InPlace()
 	f.rows.Use(t.Key, t.Value)
 	f.out = src.Apply[K, Change[V]](edge.Op{
 		Kind: "KTABLE-SOURCE", Keeps: edge.Need{Key: true}, Touch: true,

@@ -23,6 +23,9 @@ type Rows[K, V any] struct {
 // NewRows are the rows of a store that is declared already.
 func NewRows[K, V any](b *topology.Builder, spec state.Spec[state.Timestamped[K, V]]) *Rows[K, V] {
 	r := &Rows[K, V]{b: b, name: spec.Name(), spec: &spec, old: true}
+	if b != nil {
+		spec = state.At(spec, b.ChangelogOf(spec.Name())).(state.Spec[state.Timestamped[K, V]])
+	}
 	r.key, r.val = state.SerdesOf(spec)
 	return r
 }
@@ -37,10 +40,10 @@ func OwnRows[K, V any](b *topology.Builder, name string, opts []state.Options) *
 
 // Resolve settles the serdes: those of the bytes there are, else those of the types.
 func (r *Rows[K, V]) Resolve(in edge.Serdes) (err error) {
-	if r.key, err = topology.SerdeFor[K](r.b, in.Key); err != nil {
+	if r.key, err = topology.StoreSerde[K](r.b, r.name, true, in.Key); err != nil {
 		return err
 	}
-	r.val, err = topology.SerdeFor[V](r.b, in.Val)
+	r.val, err = topology.StoreSerde[V](r.b, r.name, false, in.Val)
 	return err
 }
 

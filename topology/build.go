@@ -26,23 +26,37 @@ func (b *Builder) resolve() {
 		}
 		n.Out = out
 	}
-	for _, s := range b.stores {
-		if len(b.errs) > 0 {
-			break // serdes may be missing
-		}
-		if s.Spec == nil {
-			s.Spec = s.Later()
-		}
-		if err := state.PlanOf(s.Spec.(state.AnySpec)).Err; err != nil {
-			b.failAt(s.Pos, "%v", err)
-		}
-	}
+	b.resolveStores()
 	for i := len(b.nodes) - 1; i >= 0; i-- {
 		n := b.nodes[i]
 		n.Wants = n.Reads
 		for _, c := range n.Children {
 			n.Wants.Key = n.Wants.Key || n.Keeps.Key && c.Wants.Key && c.Side == ""
 			n.Wants.Val = n.Wants.Val || n.Keeps.Val && c.Wants.Val && c.Side == ""
+		}
+	}
+}
+
+// resolveStores settles the serdes of stores and puts them in the places of their changelogs. The store of a table that
+// is its topic has the topic's.
+func (b *Builder) resolveStores() {
+	for _, s := range b.stores {
+		if len(b.errs) > 0 {
+			return // serdes may be missing
+		}
+		if s.Spec == nil {
+			s.Spec = s.Later()
+		}
+		spec := s.Spec.(state.AnySpec)
+		if err := state.PlanOf(spec).Err; err != nil {
+			b.failAt(s.Pos, "%v", err)
+			continue
+		}
+		if s.FromTopic == nil {
+			spec = state.At(spec, b.ChangelogOf(s.Name))
+			s.Spec = spec
+			k, v := state.Serdes(spec)
+			b.wrote(s.Pos, k, v)
 		}
 	}
 }
@@ -76,7 +90,7 @@ func equal(a, b any) (same bool) {
 
 // graph parts the nodes into sub-topologies and finishes them.
 func (b *Builder) graph() *edge.Graph {
-	g := &edge.Graph{App: b.app, Nodes: b.nodes, Stores: b.stores, Topics: b.topics, Groups: b.groups}
+	g := &edge.Graph{App: b.app, Nodes: b.nodes, Stores: b.stores, Topics: b.topics, Groups: b.groups, Writes: b.writes}
 	root := map[*edge.Node]*edge.Node{}
 	var find func(n *edge.Node) *edge.Node
 	find = func(n *edge.Node) *edge.Node {
@@ -124,7 +138,7 @@ func (b *Builder) graph() *edge.Graph {
 		s.Sub = s.Nodes[0].Sub
 		s.Sub.Stores = append(s.Sub.Stores, s)
 		if state.PlanOf(s.Spec.(state.AnySpec)).Changelog && s.FromTopic == nil {
-			s.Changelog = b.app + "-" + s.Name + "-changelog"
+			s.Changelog = b.ChangelogOf(s.Name)
 		}
 	}
 	return g

@@ -24,6 +24,7 @@ type Builder struct {
 	stores []*edge.Store
 	groups []edge.Group
 	used   map[reflect.Type]any // serdes given to Use
+	writes []edge.Written
 	errs   []error
 	next   int // index of the next generated name
 	built  bool
@@ -53,6 +54,9 @@ func (b *Builder) Use[T any](s serde.Serde[T]) {
 	if s == nil {
 		b.Fail(0, "Use of a nil serde for %s", reflect.TypeFor[T]())
 		return
+	}
+	if err := serde.Fault(s); err != nil {
+		b.Fail(0, "Use of a serde for %s: %v", reflect.TypeFor[T](), err)
 	}
 	b.used[reflect.TypeFor[T]()] = s
 }
@@ -94,6 +98,41 @@ func SerdeFor[T any](b *Builder, have any) (serde.Serde[T], error) {
 		return s.(serde.Serde[T]), nil
 	}
 	return serde.For[T]()
+}
+
+// StoreSerde is SerdeFor for the keys or values of a store, in the place of its changelog.
+func StoreSerde[T any](b *Builder, store string, key bool, have any) (serde.Serde[T], error) {
+	s, err := SerdeFor[T](b, have)
+	if err != nil {
+		return nil, err
+	}
+	return serde.At(s, serde.Place{Topic: b.ChangelogOf(store), Key: key, Changelog: true}), nil
+}
+
+// ChangelogOf returns the name of the topic behind a store.
+func (b *Builder) ChangelogOf(store string) string { return b.app + "-" + store + "-changelog" }
+
+// ready checks the serdes of a topic and returns it with them in their places. ok is false if one cannot be used; the
+// fault is recorded.
+func ready[K, V any](b *Builder, t Topic[K, V]) (_ Topic[K, V], ok bool) {
+	if t.Key == nil || t.Value == nil {
+		b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
+		return t, false
+	}
+	for part, s := range map[string]any{"key": t.Key, "value": t.Value} {
+		if err := serde.Fault(s); err != nil {
+			b.Fail(0, "topic %q: %s: %v", t.Name, part, err)
+			return t, false
+		}
+	}
+	return t.InPlace(), true
+}
+
+// wrote notes serdes that the graph writes with.
+func (b *Builder) wrote(pos string, serdes ...any) {
+	for _, s := range serdes {
+		b.writes = append(b.writes, edge.Written{Pos: pos, Serde: s})
+	}
 }
 
 // ownPackages are the packages whose frames are not the user's.

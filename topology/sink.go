@@ -13,8 +13,8 @@ func (o Output[K, V]) Sink(t Topic[K, V]) {
 	if !o.ok() {
 		return
 	}
-	if t.Key == nil || t.Value == nil {
-		o.b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
+	t, ok := ready(o.b, t)
+	if !ok {
 		return
 	}
 	topic := o.b.topic(t.Name)
@@ -25,6 +25,7 @@ func (o Output[K, V]) Sink(t Topic[K, V]) {
 		adoptTopic(topic, t)
 	}
 	topic.Partitioned = topic.Partitioned || t.Partition != nil
+	o.b.wrote(position(0), t.Key, t.Value)
 	addSink(o, topic, "KSTREAM-SINK", "", func(_ *Builder, n *edge.Node, in edge.Serdes) error {
 		n.Reads = edge.Need{Key: !sameBytes(in.Key, t.Key), Val: !sameBytes(in.Val, t.Value)}
 		if t.Partition != nil {

@@ -11,8 +11,8 @@ import (
 
 // Source reads a topic. Reading the same topic twice gives the same source.
 func Source[K, V any](b *Builder, t Topic[K, V]) Output[K, V] {
-	if t.Key == nil || t.Value == nil {
-		b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
+	t, ok := ready(b, t)
+	if !ok {
 		return Output[K, V]{b: b}
 	}
 	topic := b.topic(t.Name)
@@ -58,8 +58,11 @@ func (h *hop[K, V]) resolveSink(b *Builder, n *edge.Node, in edge.Serdes) (err e
 	if h.val, err = SerdeFor[V](b, in.Val); err != nil {
 		return err
 	}
+	h.key = serde.At(h.key, serde.Place{Topic: n.Topic.Name, Key: true})
+	h.val = serde.At(h.val, serde.Place{Topic: n.Topic.Name})
+	b.wrote(n.Pos, h.key, h.val)
 	n.Topic.KeySerde, n.Topic.ValueSerde = serde.Name(h.key), serde.Name(h.val)
-	n.Reads = edge.Need{Key: in.Key == nil, Val: in.Val == nil}
+	n.Reads = edge.Need{Key: !sameBytes(in.Key, h.key), Val: !sameBytes(in.Val, h.val)}
 	return nil
 }
 

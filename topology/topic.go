@@ -35,6 +35,14 @@ func NewTopic[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) Topic[K
 	return Topic[K, V]{Name: name, Key: k, Value: v}
 }
 
+// InPlace returns t with its serdes in their places, see serde.At. What reads or writes a topic by itself, outside of a
+// topology, takes it so.
+func (t Topic[K, V]) InPlace() Topic[K, V] {
+	t.Key = serde.At(t.Key, serde.Place{Topic: t.Name, Key: true})
+	t.Value = serde.At(t.Value, serde.Place{Topic: t.Name})
+	return t
+}
+
 // Nullable returns t with values that may be absent: as a source it takes null values, as a sink it writes them.
 // Timestamp and Partition of t see the zero V where the value is absent.
 func Nullable[K, V any](t Topic[K, V]) Topic[K, serde.Opt[V]] {

@@ -1,8 +1,13 @@
 package edge
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/thalweg/thalweg/serde"
 )
 
 // Graph is a finished topology, untyped.
@@ -13,6 +18,24 @@ type Graph struct {
 	Topics []*Topic
 	Subs   []*Sub
 	Groups []Group // sources that must have equal partition counts
+	Writes []Written
+}
+
+// Written is a serde that a graph writes with.
+type Written struct {
+	Pos   string // file:line of the user's call
+	Serde any
+}
+
+// Prepare makes sure that everything the graph writes can be written. It comes before the first record.
+func (g *Graph) Prepare(ctx context.Context) error {
+	var errs []error
+	for _, w := range g.Writes {
+		if err := serde.Prepare(ctx, w.Serde); err != nil {
+			errs = append(errs, fmt.Errorf("topology: %s: %w", w.Pos, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Kind is what a node is for the task.

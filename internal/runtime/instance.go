@@ -137,6 +137,9 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.id.close()) }()
+	if err := in.cfg.Graph.Prepare(ctx); err != nil {
+		return err
+	}
 	if in.plan, err = in.prepare(ctx); err != nil {
 		return err
 	}

@@ -94,6 +94,9 @@ func New(t testing.TB, define func(*topology.Builder), opts ...Options) *Driver 
 		t.Fatal(err)
 	}
 	d.topo, d.graph = topo, topo.Graph()
+	if err := d.graph.Prepare(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.makeTopics(); err != nil {
 		t.Fatal(err)
 	}

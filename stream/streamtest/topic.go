@@ -26,7 +26,7 @@ func (d *Driver) Topic[K, V any](t topology.Topic[K, V]) *Topic[K, V] {
 		d.topics[t.Name] = l
 		d.partitions[t.Name] = int32(d.opts.Partitions)
 	}
-	return &Topic[K, V]{d: d, t: t, log: l, read: make([]int64, len(l.parts))}
+	return &Topic[K, V]{d: d, t: t.InPlace(), log: l, read: make([]int64, len(l.parts))}
 }
 
 // Put writes one record at the driver's time, and runs the topology until it is idle.
