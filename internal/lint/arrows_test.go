@@ -13,6 +13,7 @@ var arrows = map[string][]string{
 	"serde":          {},
 	"serde/windowed": {"serde", "window"},
 	"serde/avro":     {"serde"},
+	"serde/protobuf": {"serde"},
 
 	"internal/batch": {}, // the record-batch codec, shared by engine, client, task and edge
 	"internal/edge":  {"serde", "internal/batch"},
@@ -46,7 +47,7 @@ var arrows = map[string][]string{
 }
 
 // public are the packages that examples may import.
-var public = []string{"stream", "stream/streamtest", "table", "window", "serde", "serde/windowed", "serde/avro", "state", "state/statetest", "topology"}
+var public = []string{"stream", "stream/streamtest", "table", "window", "serde", "serde/windowed", "serde/avro", "serde/protobuf", "state", "state/statetest", "topology"}
 
 // reachable returns every package along the arrows from one.
 func reachable(from string) map[string]bool {

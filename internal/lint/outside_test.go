@@ -28,6 +28,7 @@ var outside = []struct {
 	{"github.com/pierrec/lz4/v4", []string{"internal/batch"}, nil, "lz4 of record batches"},
 	{"github.com/prometheus/client_golang", []string{"internal/ops"}, nil, "metrics"},
 	{"github.com/linkedin/goavro/v2", []string{"serde/avro"}, nil, "the binary encoding of Avro"},
+	{"google.golang.org/protobuf", []string{"serde/protobuf"}, nil, "protobuf messages"},
 	{"github.com/alecthomas/kong", []string{"cmd/thalweg"}, nil, "the command line"},
 	{"github.com/schollz/progressbar/v3", []string{"examples/wordcount"}, nil, "the bar on a terminal"},
 	{"go.uber.org/goleak", nil, []string{"internal", "stream"}, "tests that leave no goroutine behind"},

@@ -1,0 +1,138 @@
+// Package protobuf encodes protobuf messages: [Of] in the wire format, [JSON] as protojson. Importing it teaches
+// serde.For about messages. Package serde/registry puts a schema registry before them.
+//
+// Fields that a message does not know are kept and written again, so a program that is a version behind loses nothing
+// (JSON drops them). The wire format is written with maps in the order of their keys, so that one program writes equal
+// messages as equal bytes; between versions and languages protobuf promises no such thing, so a message makes a poor
+// key of a record.
+package protobuf
+
+import (
+	"fmt"
+	"reflect"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/thalweg/thalweg/serde"
+)
+
+// depth is how deep messages may lie within each other.
+const depth = 1000
+
+var (
+	writes = proto.MarshalOptions{Deterministic: true}
+	reads  = proto.UnmarshalOptions{RecursionLimit: depth}
+)
+
+// Of is the wire format of T, a pointer to a generated message. A nil T is written as an empty message.
+func Of[T proto.Message]() serde.Serde[T] { return wire[T]{} }
+
+type wire[T proto.Message] struct{}
+
+func (wire[T]) String() string { return "protobuf " + nameOf[T]() }
+
+// Fault says whether messages of T can be made.
+func (wire[T]) Fault() error { return faultOf[T]() }
+
+func (wire[T]) Append(dst []byte, v T) ([]byte, error) { return appendTo(dst, v) }
+
+func (wire[T]) Decode(data []byte) (v T, err error) {
+	if data == nil {
+		return v, errNull(v)
+	}
+	v = New[T]()
+	return v, read(data, v)
+}
+
+// JSON is T as protojson has it. Members that T does not have are an error.
+func JSON[T proto.Message]() serde.Serde[T] { return text[T]{} }
+
+type text[T proto.Message] struct{}
+
+func (text[T]) String() string { return "protojson " + nameOf[T]() }
+
+// Fault says whether messages of T can be made.
+func (text[T]) Fault() error { return faultOf[T]() }
+
+func (text[T]) Append(dst []byte, v T) ([]byte, error) {
+	out, err := protojson.MarshalOptions{}.MarshalAppend(dst, v)
+	if err != nil {
+		return nil, fmt.Errorf("protobuf: %s: %w", nameOf[T](), err)
+	}
+	return out, nil
+}
+
+func (text[T]) Decode(data []byte) (v T, err error) {
+	if data == nil {
+		return v, errNull(v)
+	}
+	v = New[T]()
+	if err := (protojson.UnmarshalOptions{RecursionLimit: depth}).Unmarshal(data, v); err != nil {
+		return v, fmt.Errorf("protobuf: %s: %w", nameOf[T](), err)
+	}
+	return v, nil
+}
+
+// New returns an empty message of type T.
+func New[T proto.Message]() T {
+	var v T
+	return v.ProtoReflect().New().Interface().(T)
+}
+
+// faultOf says whether messages of T can be made: of an interface they cannot.
+func faultOf[T proto.Message]() error {
+	if t := reflect.TypeFor[T](); t.Kind() != reflect.Pointer {
+		return fmt.Errorf("protobuf: %s is no generated message: want a pointer to one", t)
+	}
+	return nil
+}
+
+func nameOf[T proto.Message]() string {
+	if faultOf[T]() != nil {
+		return reflect.TypeFor[T]().String()
+	}
+	var v T
+	return string(v.ProtoReflect().Descriptor().FullName())
+}
+
+func errNull(m proto.Message) error {
+	return fmt.Errorf("protobuf: null where a %s was expected", m.ProtoReflect().Descriptor().FullName())
+}
+
+func appendTo(dst []byte, m proto.Message) ([]byte, error) {
+	out, err := writes.MarshalAppend(dst, m)
+	if err != nil {
+		return nil, fmt.Errorf("protobuf: %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+	}
+	return out, nil
+}
+
+func read(data []byte, m proto.Message) error {
+	if err := reads.Unmarshal(data, m); err != nil {
+		return fmt.Errorf("protobuf: %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+	}
+	return nil
+}
+
+func init() { serde.RegisterMessages(messages{}) }
+
+// messages is every type at once, for serde.For.
+type messages struct{}
+
+func (messages) Append(dst []byte, v any) ([]byte, error) {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("protobuf: %T is no message", v)
+	}
+	return appendTo(dst, m)
+}
+
+func (messages) Decode(t reflect.Type, data []byte) (any, error) {
+	zero, ok := reflect.Zero(t).Interface().(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("protobuf: %s is no message", t)
+	}
+	m := zero.ProtoReflect().New().Interface()
+	return m, read(data, m)
+}
