@@ -271,21 +271,19 @@ func (b *binder) array(n *node, t reflect.Type) (binding, error) {
 			return append(dst, 0), nil
 		},
 		read: func(w *walker, v reflect.Value) error {
-			out, i := reflect.MakeSlice(t, 0, 0), 0
-			err := w.blocks(n, func(count int) {
-				if out.Cap() == 0 {
-					out = reflect.MakeSlice(t, 0, min(count, sliceFirst))
+			v.Set(reflect.MakeSlice(t, 0, 0))
+			return w.blocks(n, func(count int) {
+				if v.Cap() == 0 {
+					v.Set(reflect.MakeSlice(t, 0, min(count, sliceFirst)))
 				}
 			}, func() error {
-				if i == out.Cap() {
-					out.Grow(1)
+				i := v.Len()
+				if i == v.Cap() {
+					v.Grow(1)
 				}
-				out = out.Slice(0, i+1)
-				i++
-				return of.read(w, out.Index(i-1))
+				v.SetLen(i + 1)
+				return of.read(w, v.Index(i))
 			})
-			v.Set(out)
-			return err
 		},
 		set: func(x any, v reflect.Value) error {
 			in, ok := x.([]any)
