@@ -5,6 +5,7 @@
 //	thalweg produce lines -key-separator : <file
 //	thalweg consume lines -from-beginning -to-end
 //	thalweg groups describe wordcount -json
+//	thalweg registry                               a schema registry, on http://127.0.0.1:8081
 //
 // The tools take -brokers, or -dir: the folder of a running server or program, in whose lock file its address stands.
 package main
@@ -23,11 +24,12 @@ import (
 
 // commandLine is everything that can be said to thalweg.
 type commandLine struct {
-	Serve   serve   `cmd:"" help:"Run the bundled log engine as a server that speaks the Kafka protocol."`
-	Topics  topics  `cmd:"" help:"List, describe, create and delete topics."`
-	Produce produce `cmd:"" help:"Write the lines of standard input to a topic, one record a line."`
-	Consume consume `cmd:"" help:"Print the records of a topic."`
-	Groups  groups  `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
+	Serve    serve          `cmd:"" help:"Run the bundled log engine as a server that speaks the Kafka protocol."`
+	Topics   topics         `cmd:"" help:"List, describe, create and delete topics."`
+	Produce  produce        `cmd:"" help:"Write the lines of standard input to a topic, one record a line."`
+	Consume  consume        `cmd:"" help:"Print the records of a topic."`
+	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
+	Groups   groups         `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
 }
 
 // session is what a command has to work with.

@@ -44,7 +44,7 @@ func (c *serve) Run(s session) (err error) {
 	if !loopback(c.Listen) && !c.Insecure {
 		return fmt.Errorf("serve: %s is beyond loopback, and the engine asks nobody for credentials: listen on 127.0.0.1, or say -insecure", c.Listen)
 	}
-	logger := c.logger(s)
+	logger := logTo(s, c.JSON, c.Verbose)
 	cfg := engine.Defaults()
 	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
 	l, err := net.Listen("tcp", c.Listen)
@@ -108,12 +108,13 @@ func (c *serve) announce(s session, addr, dir string) error {
 	return err
 }
 
-func (c *serve) logger(s session) *slog.Logger {
+// logTo returns the logger of a server.
+func logTo(s session, asJSON, verbose bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if c.Verbose {
+	if verbose {
 		opts.Level = slog.LevelDebug
 	}
-	if c.JSON {
+	if asJSON {
 		return slog.New(slog.NewJSONHandler(s.err, opts))
 	}
 	return slog.New(slog.NewTextHandler(s.err, opts))

@@ -14,6 +14,14 @@ var arrows = map[string][]string{
 	"serde/windowed": {"serde", "window"},
 	"serde/avro":     {"serde"},
 	"serde/protobuf": {"serde"},
+	"serde/registry": {"serde/avro", "serde/protobuf", "internal/registry/rest", "internal/protofile"},
+
+	"internal/protofile":     {}, // .proto texts and descriptors, read by the client of registries and by the registry
+	"internal/registry/rest": {}, // what both say to each other
+	// The registry is apart from the engine: it needs a log, not a broker, and serves as well in a test.
+	"internal/registry":           {"serde/avro", "internal/registry/rest", "internal/protofile"},
+	"internal/registry/topic":     {"internal/registry", "internal/kafka"},
+	"serde/registry/registrytest": {"internal/registry"},
 
 	"internal/batch": {}, // the record-batch codec, shared by engine, client, task and edge
 	"internal/edge":  {"serde", "internal/batch"},
@@ -42,12 +50,12 @@ var arrows = map[string][]string{
 	"stream/streamtest": {"internal/task"},
 
 	"internal/sim":  {"stream"},
-	"cmd/thalweg":   {"internal/engine", "internal/kafka"},
+	"cmd/thalweg":   {"internal/engine", "internal/kafka", "internal/registry/topic"},
 	"internal/lint": {},
 }
 
 // public are the packages that examples may import.
-var public = []string{"stream", "stream/streamtest", "table", "window", "serde", "serde/windowed", "serde/avro", "serde/protobuf", "state", "state/statetest", "topology"}
+var public = []string{"stream", "stream/streamtest", "table", "window", "serde", "serde/windowed", "serde/avro", "serde/protobuf", "serde/registry", "serde/registry/registrytest", "state", "state/statetest", "topology"}
 
 // reachable returns every package along the arrows from one.
 func reachable(from string) map[string]bool {
