@@ -8,9 +8,9 @@ import (
 	"github.com/thalweg/thalweg/internal/registry/rest"
 )
 
-// The types of keys in the log, as Confluent's registry has them. Others it has (NOOP, CONTEXT, …) say nothing that this
-// one keeps.
+// The types of keys in the log, as Confluent's registry has them. Others it has say nothing that this one keeps.
 const (
+	keyNoop          = "NOOP" // to Confluent's registry; here its value says the highest id, once schemas are gone for good
 	keySchema        = "SCHEMA"
 	keyConfig        = "CONFIG"
 	keyMode          = "MODE"
@@ -35,6 +35,13 @@ type schemaValue struct {
 	Text       string           `json:"schema"`
 	Deleted    bool             `json:"deleted"`
 }
+
+// highest is the value of a NOOP: the highest id that was ever given out.
+type highest struct {
+	LastID int `json:"lastId"`
+}
+
+func highestRecord(id int) Record { return Record{settingKey(keyNoop, ""), mustJSON(highest{id})} }
 
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
@@ -76,6 +83,12 @@ func (s *state) apply(key, value []byte) error {
 	}
 	var err error
 	switch k.Type {
+	case keyNoop:
+		var h highest
+		if len(value) > 0 {
+			err = json.Unmarshal(value, &h)
+		}
+		s.last = max(s.last, h.LastID)
 	case keySchema:
 		err = s.applySchema(name, k.Version, value)
 	case keyConfig:

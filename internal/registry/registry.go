@@ -319,6 +319,9 @@ func (r *Registry) Delete(ctx context.Context, name string, number int, latest, 
 		v.deleted = true
 		records = append(records, schemaRecord(name, v, r.byID[v.id].Schema))
 	}
+	if permanent {
+		records = append(records, highestRecord(r.last))
+	}
 	return numbers, r.writeLocked(ctx, records...)
 }
 
