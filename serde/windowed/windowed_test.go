@@ -34,3 +34,19 @@ func TestKeysAreKafkaStreams(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDecode hands any bytes to both decoders: what is read is written as the same bytes.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("ab\x00\x00\x00\x00\x00\x00\x07\xd0\x00\x00\x00\x00\x00\x00\x07\xd0"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, s := range []serde.Serde[window.Key[string]]{windowed.Time(serde.String, time.Second), windowed.Session(serde.String)} {
+			k, err := s.Decode(data)
+			if err != nil {
+				continue
+			}
+			if b, err := s.Append([]byte{}, k); err != nil || !bytes.Equal(b, data) {
+				t.Errorf("%s: %x is read as %v and written as %x, %v", serde.Name(s), data, k, b, err)
+			}
+		}
+	})
+}
