@@ -28,7 +28,7 @@ var outside = []struct {
 	{"github.com/pierrec/lz4/v4", []string{"internal/batch"}, nil, "lz4 of record batches"},
 	{"github.com/prometheus/client_golang", []string{"internal/ops"}, nil, "metrics"},
 	{"github.com/linkedin/goavro/v2", []string{"serde/avro"}, nil, "the binary encoding of Avro"},
-	{"google.golang.org/protobuf", []string{"serde/protobuf", "serde/registry", "internal/protofile", "internal/registry"}, []string{"examples"}, "protobuf messages"},
+	{"google.golang.org/protobuf", []string{"serde/protobuf", "serde/registry", "internal/protofile", "internal/registry", "examples/enrich"}, []string{"cmd/thalweg"}, "protobuf messages"},
 	{"github.com/bufbuild/protocompile", []string{"internal/protofile"}, nil, "the text of .proto files"},
 	{"github.com/google/jsonschema-go", []string{"serde/registry", "internal/registry"}, nil, "JSON Schema: checking and inferring"},
 	{"github.com/alecthomas/kong", []string{"cmd/thalweg"}, nil, "the command line"},
