@@ -3,9 +3,11 @@
 package protofile
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bufbuild/protocompile"
@@ -53,7 +55,39 @@ func searchResult(path, schema string) protocompile.SearchResult {
 		return protocompile.SearchResult{Source: strings.NewReader(schema)}
 	}
 	fd.Name = proto.String(path)
+	for _, m := range fd.MessageType {
+		nameJSON(m)
+	}
+	for _, f := range fd.Extension {
+		f.JsonName = proto.String(cmp.Or(f.GetJsonName(), JSONName(f.GetName())))
+	}
 	return protocompile.SearchResult{Proto: fd}
+}
+
+// nameJSON gives fields their names in JSON, which generated code leaves out and the compiler asks for.
+func nameJSON(m *descriptorpb.DescriptorProto) {
+	for _, f := range slices.Concat(m.Field, m.Extension) {
+		f.JsonName = proto.String(cmp.Or(f.GetJsonName(), JSONName(f.GetName())))
+	}
+	for _, in := range m.NestedType {
+		nameJSON(in)
+	}
+}
+
+// JSONName is the name of a field in JSON by default: lowerCamelCase.
+func JSONName(name string) string {
+	b, upper := []byte{}, false
+	for i := range len(name) {
+		c := name[i]
+		if c != '_' {
+			if upper && 'a' <= c && c <= 'z' {
+				c -= 'a' - 'A'
+			}
+			b = append(b, c)
+		}
+		upper = c == '_'
+	}
+	return string(b)
 }
 
 // Serialized returns the descriptor that schema has in base64, nil if it is something else, such as text.

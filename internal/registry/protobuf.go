@@ -50,29 +50,13 @@ func (s protobufSchema) form() (string, error) {
 
 func dropJSONNames(m *descriptorpb.DescriptorProto) {
 	for _, f := range m.Field {
-		if f.GetJsonName() == jsonName(f.GetName()) {
+		if f.GetJsonName() == protofile.JSONName(f.GetName()) {
 			f.JsonName = nil
 		}
 	}
 	for _, in := range m.NestedType {
 		dropJSONNames(in)
 	}
-}
-
-// jsonName is the name of a field in JSON by default: lowerCamelCase.
-func jsonName(name string) string {
-	b, upper := []byte{}, false
-	for i := range len(name) {
-		c := name[i]
-		if c != '_' {
-			if upper && 'a' <= c && c <= 'z' {
-				c -= 'a' - 'A'
-			}
-			b = append(b, c)
-		}
-		upper = c == '_'
-	}
-	return string(b)
 }
 
 // mismatches goes by the rules of the Confluent Schema Registry: what would be read wrongly from the wire, or lost.
