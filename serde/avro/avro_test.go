@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/big"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -252,8 +253,14 @@ func TestHostileBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, b := range bad {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			if v, err := s.Decode(b); err == nil {
 				t.Errorf("%s: %.20x is read as %.100v", schema, b, v)
+			}
+			runtime.ReadMemStats(&after)
+			if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20+64*uint64(len(b)) {
+				t.Errorf("%s: %.20x made the decoder allocate %d bytes", schema, b, n)
 			}
 		}
 	}

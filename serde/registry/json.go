@@ -31,6 +31,9 @@ func newJSON[T any](text string) *jsonFormat[T] {
 	}
 	var s jsonschema.Schema
 	err := json.Unmarshal([]byte(text), &s)
+	if err == nil && !checkable(s.Schema) {
+		err = fmt.Errorf("values cannot be checked by %s: draft-07 and draft 2020-12 are known", s.Schema)
+	}
 	if err == nil {
 		f.title = s.Title
 		f.check, err = s.Resolve(&jsonschema.ResolveOptions{Loader: noLoading})
@@ -39,6 +42,15 @@ func newJSON[T any](text string) *jsonFormat[T] {
 		f.err = fmt.Errorf("registry: JSON schema: %w", err)
 	}
 	return f
+}
+
+// checkable reports whether the library knows a version of JSON Schema; without one it takes 2020-12.
+func checkable(version string) bool {
+	switch strings.TrimSuffix(version, "#") {
+	case "", "http://json-schema.org/draft-07/schema", "https://json-schema.org/draft-07/schema", "https://json-schema.org/draft/2020-12/schema":
+		return true
+	}
+	return false
 }
 
 // noLoading refuses to fetch what a schema refers to from anywhere.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -22,6 +24,9 @@ import (
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/serde/registry"
 	"github.com/thalweg/thalweg/serde/registry/registrytest"
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/stream/streamtest"
+	"github.com/thalweg/thalweg/topology"
 )
 
 const (
@@ -149,6 +154,7 @@ func TestJSON(t *testing.T) {
 	}
 	refused(t, serde.Fault(reg.JSON[func()]("")), "give one")
 	refused(t, serde.Fault(reg.JSON[int](`{"$ref":"http://example.com/x"}`)), "not fetched")
+	refused(t, serde.Fault(reg.JSON[int](`{"$schema":"http://json-schema.org/draft-04/schema#"}`)), "draft-04")
 }
 
 // TestSubjects shows what subjects are named after.
@@ -308,6 +314,35 @@ func FuzzDecode(f *testing.F) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestOverTLS asks with the certificates of the caller's own client, and not without.
+func TestOverTLS(t *testing.T) {
+	target, err := url.Parse(registrytest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(target))
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer front.Close()
+	trusting := registry.New(front.URL, registry.Options{AutoRegister: true, HTTP: front.Client()})
+	write(t, serde.At(trusting.Avro[userV1](user1), orders), userV1{})
+	refused(t, serde.Prepare(t.Context(), serde.At(registry.New(front.URL).Avro[userV1](user1), orders)), "certificate")
+}
+
+// TestErrorsSayWhere reads a broken record in a topology: its error names topic, schema and field. The task adds partition
+// and offset.
+func TestErrorsSayWhere(t *testing.T) {
+	reg := registry.New(registrytest.New(t), registry.Options{AutoRegister: true})
+	users := topology.NewTopic("users", serde.String, reg.Avro[userV1](user1))
+	raw := topology.NewTopic("users", serde.String, serde.Bytes)
+	var got error
+	d := streamtest.New(t, func(b *topology.Builder) {
+		stream.From(b, users).MapValues(func(u userV1) string { return u.Name }).To(topology.NewTopic("names", serde.String, serde.String))
+	}, streamtest.Options{Partitions: 1, Errors: func(_ string, err error) bool { got = err; return true }})
+	d.Topic(users).Put("a", userV1{"ada"})
+	d.Topic(raw).Put("b", []byte("\x00\x00\x00\x00\x01\x09"))
+	refused(t, got, `value of topic "users"`, "schema 1", "field name: the bytes end early")
+}
 
 // TestPrepareEnds stops asking when the start is called off.
 func TestPrepareEnds(t *testing.T) {
