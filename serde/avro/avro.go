@@ -1,7 +1,6 @@
 // Package avro encodes Go values as Avro binary (Apache Avro 1.12), without a registry; package serde/registry puts one
-// before it. Generic values, and whatever was written under another schema, go through linkedin/goavro; Go types of one's
-// own are read from and written to the bytes directly. Logical types and the resolution of a writer's schema to a
-// reader's are this package's.
+// before it. Schemas are checked, and generic values written, by linkedin/goavro. Decoding within limits, Go types,
+// logical types and the resolution of a writer's schema to a reader's are this package's.
 //
 // There are few types: a [Schema] is a parsed schema, a [Codec] encodes and decodes one Go type under one schema. [Of] is
 // a codec as a serde.
@@ -127,9 +126,11 @@ func (c *Codec[T]) Reader(writer *Schema) (func(data []byte) (T, error), error) 
 	return func(data []byte) (T, error) { return c.decode(writer, convert, data) }, nil
 }
 
-// decode reads through goavro's values.
+// decode reads a generic value, resolves it, and puts it into a T.
 func (c *Codec[T]) decode(writer *Schema, convert resolver, data []byte) (v T, err error) {
-	x, err := writer.read(data)
+	w := walker{rest: data}
+	x, err := w.value(writer.root)
+	err = w.end(data, err)
 	if err == nil && convert != nil {
 		x, err = convert(x)
 	}
@@ -146,15 +147,6 @@ func (c *Codec[T]) decode(writer *Schema, convert resolver, data []byte) (v T, e
 		return v, fmt.Errorf("avro: %s: %w", writer.Name(), err)
 	}
 	return h.v, nil
-}
-
-// read is goavro's decoding of bytes that have been checked.
-func (s *Schema) read(data []byte) (any, error) {
-	if err := s.check(data); err != nil {
-		return nil, err
-	}
-	x, _, err := s.plain.NativeFromBinary(data)
-	return x, err
 }
 
 // Of is Avro for T under the given schema; an unfit schema is a fault that Build reports. The bytes carry no schema: those

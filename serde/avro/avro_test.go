@@ -49,7 +49,7 @@ type order struct {
 	Hash    [4]byte
 	Parent  *order
 	Extra   any
-	local   int
+	_       int    // not exported: not of the record
 	Skipped func() `avro:"-"`
 }
 

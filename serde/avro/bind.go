@@ -12,7 +12,7 @@ import (
 )
 
 // binding is how the values of one Go type stand for those of one schema. put writes v; read reads into v from bytes of
-// the same schema; set puts into v what goavro has read, under whatever schema, and a resolver has turned into this one.
+// the same schema; set puts into v a generic value that was read under another schema and resolved to this one.
 // v can be set.
 type binding struct {
 	put  func(dst []byte, v reflect.Value) ([]byte, error)

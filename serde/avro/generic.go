@@ -28,14 +28,13 @@ func naturalType(n *node) reflect.Type {
 	}[n.kind]
 }
 
-// goavros reports whether goavro's values of the type are this package's: there are no logical types in it, and no bytes,
-// which goavro does not copy.
+// goavros reports whether goavro's values of the type are this package's: there are no logical types in it.
 func (n *node) goavros(seen map[*node]bool) bool {
 	if seen[n] {
 		return true
 	}
 	seen[n] = true
-	if n.logical != "" || n.kind == kindBytes || n.kind == kindFixed || n.items != nil && !n.items.goavros(seen) {
+	if n.logical != "" || n.items != nil && !n.items.goavros(seen) {
 		return false
 	}
 	for i := range n.fields {

@@ -7,8 +7,7 @@ import (
 	"math"
 )
 
-// Limits of what is decoded. goavro trusts the counts it reads, and recurses as deep as the bytes say: both are checked
-// before.
+// Limits of what is decoded.
 const (
 	valueDepth = 500     // records, arrays, maps and unions within each other
 	emptyMost  = 1 << 16 // elements of one value that take no bytes
@@ -20,17 +19,12 @@ var (
 	errCount = errors.New("more elements than there are bytes for")
 )
 
-// walker goes over the bytes of a value.
+// walker goes over the bytes of a value: no further than they reach, no deeper than valueDepth, and making room for no more
+// than they can hold.
 type walker struct {
 	rest  []byte
 	depth int
 	empty int // elements so far that took no bytes
-}
-
-// check returns nil if data is one whole value of the schema.
-func (s *Schema) check(data []byte) error {
-	w := walker{rest: data}
-	return w.end(data, w.walk(s.root))
 }
 
 // end returns err, or that there are bytes left of data.
@@ -44,6 +38,7 @@ func (w *walker) end(data []byte, err error) error {
 	return nil
 }
 
+// walk skips a value.
 func (w *walker) walk(n *node) (err error) {
 	switch n.kind {
 	case kindNull:
@@ -51,10 +46,7 @@ func (w *walker) walk(n *node) (err error) {
 	case kindBoolean:
 		return w.skip(1)
 	case kindInt:
-		v, err := w.long()
-		if err == nil && (v < math.MinInt32 || v > math.MaxInt32) {
-			err = fmt.Errorf("int of %d", v)
-		}
+		_, err = w.int()
 		return err
 	case kindLong:
 		_, err = w.long()
@@ -112,6 +104,14 @@ func (w *walker) enter() error {
 }
 
 func (w *walker) leave() { w.depth-- }
+
+func (w *walker) int() (int32, error) {
+	v, err := w.long()
+	if err == nil && (v < math.MinInt32 || v > math.MaxInt32) {
+		err = fmt.Errorf("int of %d", v)
+	}
+	return int32(v), err
+}
 
 func (w *walker) long() (int64, error) {
 	v, n := binary.Varint(w.rest)
