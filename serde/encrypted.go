@@ -68,11 +68,20 @@ func (s *sealer) Fault() error {
 	return nil
 }
 
+// plains are buffers for what is not encrypted: before it is, or after.
+var plains = sync.Pool{New: func() any {
+	b := make([]byte, 0, 512)
+	return &b
+}}
+
 func (s *encrypted[T]) Append(dst []byte, v T) ([]byte, error) {
-	plain, err := s.of.Append(make([]byte, 0, 256), v)
+	buf := plains.Get().(*[]byte)
+	defer plains.Put(buf)
+	plain, err := s.of.Append((*buf)[:0], v)
 	if err != nil || plain == nil {
 		return nil, err
 	}
+	*buf = plain
 	id, err := s.keys.Current()
 	if err != nil {
 		return nil, fmt.Errorf("serde: current key: %w", err)
@@ -105,10 +114,13 @@ func (s *encrypted[T]) Decode(data []byte) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	plain, err := c.Open(make([]byte, 0, len(sealed)), nil, sealed, head)
+	buf := plains.Get().(*[]byte)
+	defer plains.Put(buf)
+	plain, err := c.Open((*buf)[:0], nil, sealed, head)
 	if err != nil {
 		return v, fmt.Errorf("serde: key %q: %w", id, err)
 	}
+	*buf = plain
 	return s.of.Decode(plain)
 }
 

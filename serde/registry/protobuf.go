@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,15 @@ func (f *protobufFormat[T]) reader(s *schema) (func([]byte) (T, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	// Nearly always it is the message at its own place, which one comparison tells: no list of indexes begins with another.
+	own := f.indexes
+	if m := protofile.Message(fd, protofile.Indexes(f.message)); m == nil || m.FullName() != f.message.FullName() {
+		own = nil // it stands elsewhere in the writer's file
+	}
 	return func(payload []byte) (v T, err error) {
+		if own != nil && bytes.HasPrefix(payload, own) {
+			return f.of.Decode(payload[len(own):])
+		}
 		indexes, data, err := readIndexes(payload)
 		if err != nil {
 			return v, err
