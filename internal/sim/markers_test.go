@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// abortedTransactions counts the transactions of a word count whose abort markers lie in its input and repartition topics.
-// What was purged since is missing, so there were at least as many.
+// abortedTransactions counts the transactions of an app whose abort markers lie in its topics. What was compacted or purged
+// since is missing, so there were at least as many.
 func abortedTransactions(t testing.TB, addrs, app string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -29,7 +29,7 @@ func abortedTransactions(t testing.TB, addrs, app string) int {
 	}
 	var names []string
 	for _, name := range topics.Names() {
-		if strings.HasPrefix(name, app+"-") && (strings.HasSuffix(name, "-lines") || strings.HasSuffix(name, "-repartition")) {
+		if strings.HasPrefix(name, app+"-") {
 			names = append(names, name)
 		}
 	}
