@@ -46,6 +46,9 @@ func New(t *topology.Topology, cfg Config) (*App, error) {
 	if err := cfg.fill(t.Name()); err != nil {
 		return nil, err
 	}
+	if err := keeps(cfg.Lock, t); err != nil {
+		return nil, err
+	}
 	return &App{topo: t, cfg: cfg, up: make(chan struct{}), down: make(chan struct{}), ready: make(chan struct{})}, nil
 }
 

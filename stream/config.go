@@ -45,6 +45,7 @@ type Config struct {
 	Topics       map[string]string // settings over the defaults
 	CreateTopics bool              // create missing sources and sinks too; the bundled engine always does
 	NoCreate     bool              // create no topic at all; refuse to start with the list of what is missing
+	Lock         []byte            // an embedded lock file: refuse to start if the topology would leave state behind
 
 	// Errors.
 	Errors     Errors

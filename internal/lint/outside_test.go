@@ -18,8 +18,8 @@ var outside = []struct {
 		"internal/store", "internal/engine", "internal/sim",
 		"internal/runtime", "internal/task/tasktest", "stream", "cmd/thalweg", // who opens a store or an engine hands it the file system
 	}, nil, "a file system that crashes and fails on demand"},
-	{"github.com/twmb/franz-go/pkg/kgo", []string{"internal/kafka"}, []string{"internal/engine"}, "connections, metadata, group membership"},
-	{"github.com/twmb/franz-go/pkg/kadm", []string{"internal/kafka"}, []string{"internal/engine"}, "administration"},
+	{"github.com/twmb/franz-go/pkg/kgo", []string{"internal/kafka"}, []string{"internal/engine", "internal/sim"}, "connections, metadata, group membership"},
+	{"github.com/twmb/franz-go/pkg/kadm", []string{"internal/kafka"}, []string{"internal/engine", "internal/sim"}, "administration"},
 	{"github.com/twmb/franz-go/pkg/kversion", []string{"internal/kafka"}, nil, "versions of requests"},
 	{"github.com/twmb/franz-go/pkg/sasl", []string{"internal/kafka"}, nil, "credentials"},
 	{"github.com/twmb/franz-go/pkg/kerr", []string{"internal/kafka"}, []string{"internal/engine"}, "names of error codes"},

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,8 +50,22 @@ func (o *output) String() string {
 // begin starts a program. It is killed at the end of the test, if it still runs.
 func begin(t testing.TB, env []string, program string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), out: &output{more: make(chan struct{})}, done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	return started(t, cmd)
+}
+
+// beginReading is begin with a standard input.
+func beginReading(t testing.TB, in io.Reader, program string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Stdin = in
+	return started(t, cmd)
+}
+
+func started(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, out: &output{more: make(chan struct{})}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -170,6 +186,24 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
+}
+
+// serve starts the engine as a server. It returns its address, and how long it took to serve.
+func serve(t testing.TB, dir, listen string) (p *process, addr string, took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	p = begin(t, nil, program(t, "cmd/thalweg"), "serve", "--dir", dir, "--listen", listen)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	line, err := p.line(ctx, "serving on ")
+	if err != nil {
+		t.Fatalf("the server: %v", err)
+	}
+	addr = strings.TrimPrefix(line, "serving on ")
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		t.Fatal(err)
+	}
+	return p, addr, time.Since(began)
 }
 
 // play starts this test binary in a role.

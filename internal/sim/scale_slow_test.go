@@ -5,6 +5,6 @@ package sim
 // What the runs are without flags.
 const (
 	defaultKills       = 24
-	defaultMemberKills = 14
+	defaultMemberKills = 8
 	defaultKeys        = 300_000
 )

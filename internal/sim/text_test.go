@@ -1,35 +1,47 @@
 package sim
 
 import (
+	"bytes"
 	"flag"
-	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 	"unicode"
 )
 
 var (
 	flagSeed  = flag.Uint64("seed", 0, "seed of all chance; 0: a new one")
 	flagKills = flag.Int("kills", 0, "kills of a run; 0: few, many under the build tag slow")
-	flagText  = flag.Int("text", 0, "megabytes of text; 0: as many as fit the kills")
 	flagKeys  = flag.Int("keys", 0, "distinct keys of the restart test; 0: few, more under the build tag slow")
 )
 
-// text is words to count, in files, and their counts by a plain map over the same bytes.
+// text is words to count. It has no end until it is closed: each life of a program reads it from its beginning, and
+// however fast the machine is, none has read all of it before the last kill.
 type text struct {
-	folder string
+	blocks []block // over and over
+	pace   time.Duration
+	began  time.Time
+
+	mu     sync.Mutex // protects following fields
+	poured int        // blocks that some life has been given
+	end    int        // blocks in all; 0: not closed
+}
+
+// block is about a megabyte of whole lines, and its counts by a plain map.
+type block struct {
+	bytes  []byte
 	counts map[string]int64
 }
 
-// write makes up megabytes of text: words of a lopsided distribution, in several scripts and cases, between whatever is no
-// word, on lines of all lengths. Much text is the same files over and over.
-func write(t testing.TB, r *rand.Rand, megabytes int) text {
-	t.Helper()
+// newText makes up text: words of a lopsided distribution, in several scripts and cases, between whatever is no word, on
+// lines of all lengths. A reader gets a block no sooner than pace after the one before, counted from now.
+func newText(r *rand.Rand, pace time.Duration) *text {
 	vocabulary := make([]string, 60_000)
 	letters := []rune("abcdefghijklmnopqrstuvwxyzÄéßжλ7Q")
 	for i := range vocabulary {
@@ -40,34 +52,78 @@ func write(t testing.TB, r *rand.Rand, megabytes int) text {
 		vocabulary[i] = string(w)
 	}
 	between := []string{" ", " ", " ", ", ", ". ", "-", "\t", " == ", "(", ")\n", "\n", "\n", "\r\n", "\n\n"}
-	x := text{folder: t.TempDir(), counts: map[string]int64{}}
-	const size = 1 << 20 // of a file
-	base := min(megabytes, 6)
-	for i := range base {
+	x := &text{pace: pace, began: time.Now()}
+	for range 6 {
 		var b strings.Builder
-		for b.Len() < size {
+		for b.Len() < 1<<20 {
 			b.WriteString(vocabulary[int(math.Pow(r.Float64(), 3)*float64(len(vocabulary)))])
 			b.WriteString(between[r.IntN(len(between))])
 		}
+		b.WriteString("\n")
+		counts := map[string]int64{}
 		for w := range strings.FieldsFuncSeq(b.String(), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			x.counts[strings.ToLower(w)] += int64((megabytes - i + base - 1) / base)
+			counts[strings.ToLower(w)]++
 		}
-		first := filepath.Join(x.folder, fmt.Sprintf("%d.txt", i))
-		if err := os.WriteFile(first, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		for again := i + base; again < megabytes; again += base {
-			if err := os.Link(first, filepath.Join(x.folder, fmt.Sprintf("%d.txt", again))); err != nil {
-				t.Fatal(err)
-			}
-		}
+		x.blocks = append(x.blocks, block{[]byte(b.String()), counts})
 	}
 	return x
 }
 
-// compare holds the counts that a program has written against the map.
-func (x text) compare(t testing.TB, file string) {
+// close ends the text, one block after what any life has been given. It returns the number of blocks.
+func (x *text) close() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.end = x.poured + 1
+	return x.end
+}
+
+// next is the block at i. There is none behind the end.
+func (x *text) next(i int) (b []byte, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.end > 0 && i >= x.end {
+		return nil, false
+	}
+	x.poured = max(x.poured, i+1)
+	return x.blocks[i%len(x.blocks)].bytes, true
+}
+
+// reader reads the text from its beginning.
+func (x *text) reader() io.Reader { return &textReader{x: x} }
+
+type textReader struct {
+	x    *text
+	next int
+	rest bytes.Reader
+}
+
+func (r *textReader) Read(p []byte) (int, error) {
+	if r.rest.Len() == 0 {
+		time.Sleep(time.Until(r.x.began.Add(time.Duration(r.next) * r.x.pace)))
+		b, ok := r.x.next(r.next)
+		if !ok {
+			return 0, io.EOF
+		}
+		r.next++
+		r.rest.Reset(b)
+	}
+	return r.rest.Read(p)
+}
+
+// compare holds the counts that a program has written against the maps. The text is closed.
+func (x *text) compare(t testing.TB, file string) {
 	t.Helper()
+	want := map[string]int64{}
+	for i, b := range x.blocks {
+		for w, n := range b.counts {
+			want[w] += n * int64((x.end-i+len(x.blocks)-1)/len(x.blocks))
+		}
+	}
+	for w, n := range want {
+		if n == 0 {
+			delete(want, w) // of blocks that did not come
+		}
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -80,14 +136,14 @@ func (x text) compare(t testing.TB, file string) {
 			t.Fatalf("%s: %q", file, line)
 		}
 		seen++
-		if want := x.counts[word]; n != want {
+		if n != want[word] {
 			if wrong++; wrong <= 10 {
-				t.Errorf("%q was counted %d times, it is there %d times", word, n, want)
+				t.Errorf("%q was counted %d times, it is there %d times", word, n, want[word])
 			}
 		}
 	}
-	if seen != len(x.counts) {
-		t.Errorf("%d distinct words, want %d", seen, len(x.counts))
+	if seen != len(want) {
+		t.Errorf("%d distinct words, want %d", seen, len(want))
 	}
 	if wrong > 0 {
 		t.Errorf("%d words of %d have wrong counts", wrong, seen)
