@@ -21,7 +21,8 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 	}
 	f := &source[K, V]{b: b, src: src.Node(), rows: OwnRows[K, V](b, t.Name, opts)}
 	t = t.InPlace()
-	f.rows.Use(t.Key, t.Value)
+	f.topicKey = t.Key
+	f.rows.Use(serde.At(t.Key, serde.Place{Topic: t.Name, Key: true, Changelog: true}), serde.At(t.Value, serde.Place{Topic: t.Name, Changelog: true}))
 	f.out = src.Apply[K, Change[V]](edge.Op{
 		Kind: "KTABLE-SOURCE", Keeps: edge.Need{Key: true}, Touch: true,
 		Resolve: func(n *edge.Node, in edge.Serdes) (edge.Serdes, error) {
@@ -59,6 +60,9 @@ type source[K, V any] struct {
 	out    topology.Output[K, Change[V]]
 	rows   *Rows[K, V]
 	stored bool
+	// topicKey reads the topic's keys. Where their bytes depend on who wrote them, as under a registry, the rows have
+	// them written anew: two encodings of a key are one row.
+	topicKey serde.Serde[K]
 }
 
 // store gives the node a store: somebody needs the rows.
@@ -68,7 +72,20 @@ func (f *source[K, V]) store() {
 	}
 	f.stored = true
 	f.out.Connect(f.rows.Pending())
-	f.b.RestoreFrom(f.rows.name, f.src)
+	f.b.RestoreFrom(f.rows.name, f.src, f.rekey())
+}
+
+func (f *source[K, V]) rekey() func(dst, key []byte) ([]byte, error) {
+	if _, placed := f.topicKey.(serde.Placed[K]); !placed || serde.Same(f.topicKey, f.rows.key) {
+		return nil
+	}
+	return func(dst, key []byte) ([]byte, error) {
+		k, err := f.topicKey.Decode(key)
+		if err != nil {
+			return nil, err
+		}
+		return f.rows.key.Append(dst, k)
+	}
 }
 
 func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.Emit[K, serde.Opt[V]], error) {

@@ -55,9 +55,9 @@ func (b *Builder) resolveStores() {
 		if s.FromTopic == nil {
 			spec = state.At(spec, b.ChangelogOf(s.Name))
 			s.Spec = spec
-			k, v := state.Serdes(spec)
-			b.wrote(s.Pos, k, v)
 		}
+		k, v := state.Serdes(spec)
+		b.wrote(s.Pos, k, v)
 	}
 }
 
@@ -185,12 +185,12 @@ type TopicPlan struct {
 	Rights     []string
 }
 
-// RestoreFrom makes the source topic of the node the changelog of the store: for tables read from a topic. Its types
-// are internal.
-func (b *Builder) RestoreFrom(store string, source *edge.Node) {
+// RestoreFrom makes the source topic of the node the changelog of the store: for tables read from a topic. rekey writes
+// the topic's keys as the store has them, nil if it has the same bytes. Its types are internal.
+func (b *Builder) RestoreFrom(store string, source *edge.Node, rekey func(dst, key []byte) ([]byte, error)) {
 	for _, s := range b.stores {
 		if s.Name == store {
-			s.FromTopic = source.Topic
+			s.FromTopic, s.Rekey = source.Topic, rekey
 			source.Topic.Table = true
 		}
 	}

@@ -117,6 +117,8 @@ type Store struct {
 	Sub       *Sub
 	Changelog string // topic; "" if there is none
 	FromTopic *Topic // the changelog is this source topic
+	// Rekey writes a key of FromTopic as the store has it; nil where those are the same bytes.
+	Rekey func(dst, key []byte) ([]byte, error)
 }
 
 // Sub is a connected part of the graph: it runs as one task for each partition.

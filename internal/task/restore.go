@@ -66,6 +66,7 @@ func (t *Task) Replay(name string, batches [][]byte, from, upTo int64) (n int64,
 func (t *Task) replay(o *opened, batches [][]byte, from, upTo int64, yield func(store.Logged) bool) (n int64, err error) {
 	var r batch.Reader
 	var rec batch.Record
+	key := []byte{}
 	for _, b := range batches {
 		if err := r.Reset(b); err != nil {
 			return n, err
@@ -82,6 +83,12 @@ func (t *Task) replay(o *opened, batches [][]byte, from, upTo int64, yield func(
 				}
 				if skip {
 					continue
+				}
+				if rekey := o.decl.Rekey; rekey != nil {
+					if key, err = rekey(key[:0], rec.Key); err != nil {
+						return n, fmt.Errorf("%s-%d@%d: key: %w", o.decl.FromTopic.Name, t.Partition(), rec.Offset, err)
+					}
+					l.Key = key
 				}
 			}
 			n++
