@@ -84,9 +84,9 @@ func given[K, V any](p *store.Plan, k serde.Serde[K], v serde.Serde[V]) {
 		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has no serde for its keys or values", p.Name))
 		return
 	}
-	for part, s := range map[string]any{"keys": k, "values": v} {
+	for i, s := range []any{k, v} {
 		if err := serde.Fault(s); err != nil {
-			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s: %w", p.Name, part, err))
+			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s: %w", p.Name, [...]string{"keys", "values"}[i], err))
 		}
 	}
 }

@@ -119,13 +119,14 @@ func ready[K, V any](b *Builder, t Topic[K, V]) (_ Topic[K, V], ok bool) {
 		b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
 		return t, false
 	}
-	for part, s := range map[string]any{"key": t.Key, "value": t.Value} {
+	ok = true
+	for i, s := range []any{t.Key, t.Value} {
 		if err := serde.Fault(s); err != nil {
-			b.Fail(0, "topic %q: %s: %v", t.Name, part, err)
-			return t, false
+			b.Fail(0, "topic %q: %s: %v", t.Name, [...]string{"key", "value"}[i], err)
+			ok = false
 		}
 	}
-	return t.InPlace(), true
+	return t.InPlace(), ok
 }
 
 // wrote notes serdes that the graph writes with.

@@ -8,7 +8,7 @@
 //
 //   - The log is the truth: what is in memory is what it says. A change is in the log, durably, before it is answered.
 //   - One registry writes. Who opens the log takes that right from whoever had it; that one's next write is refused with
-//     ErrFenced, and it must end.
+//     ErrFenced, and it ends. Until then it answers questions.
 //   - An id names one schema for ever, the same under every subject. Neither an id nor a version is ever given out again.
 package registry
 
@@ -30,15 +30,18 @@ import (
 type Log interface {
 	// Read hands every record there is to f, in order. value is nil for a null. It is called once, first.
 	Read(ctx context.Context, f func(key, value []byte) error) error
-	// Append writes records, all or none, and returns once they are durable. ErrFenced: somebody else writes now.
+	// Append writes records, all or none, and returns once they are durable.
 	Append(ctx context.Context, records ...Record) error
 }
 
 // Record is a record of the log. A nil Value deletes what was under the key.
 type Record struct{ Key, Value []byte }
 
-// ErrFenced says that another registry has taken over the log.
-var ErrFenced = errors.New("registry: another registry has taken over")
+// After these errors of a Log what is in memory may not be what is in the log, and the registry has to end.
+var (
+	ErrFenced  = errors.New("registry: another registry has taken over")
+	ErrUnknown = errors.New("registry: it cannot be known whether the last change is in the log: start the registry again")
+)
 
 // Registry has schemas under subjects. Its methods may be called by many goroutines.
 type Registry struct {
@@ -102,7 +105,7 @@ func (r *Registry) Failed() <-chan error { return r.failed }
 // write puts records into the log and then into the state.
 func (r *Registry) writeLocked(ctx context.Context, records ...Record) error {
 	if err := r.log.Append(ctx, records...); err != nil {
-		if errors.Is(err, ErrFenced) {
+		if errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknown) {
 			select {
 			case r.failed <- err:
 			default:

@@ -234,16 +234,18 @@ func TestFencedRegistryEnds(t *testing.T) {
 	s := newService(t, &memory{})
 	s.log.err = fmt.Errorf("disk full")
 	s.want("POST", "/subjects/a/versions", schemaOf(`"int"`), "50001")
-	s.log.err = fmt.Errorf("%w: yes", ErrFenced)
-	s.want("POST", "/subjects/a/versions", schemaOf(`"int"`), "50003")
-	s.want("GET", "/subjects", nil, `[]`)
-	select {
-	case err := <-s.r.Failed():
-		if !strings.Contains(err.Error(), "taken over") {
-			t.Error(err)
+	for why, text := range map[error]string{ErrFenced: "taken over", ErrUnknown: "start the registry again"} {
+		s.log.err = fmt.Errorf("%w: yes", why)
+		s.want("POST", "/subjects/a/versions", schemaOf(`"int"`), "50003")
+		s.want("GET", "/subjects", nil, `[]`)
+		select {
+		case err := <-s.r.Failed():
+			if !strings.Contains(err.Error(), text) {
+				t.Error(err)
+			}
+		default:
+			t.Errorf("it goes on after %v", why)
 		}
-	default:
-		t.Error("it goes on")
 	}
 }
 

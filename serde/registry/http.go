@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,8 @@ func (c *Client) once(ctx context.Context, method, url string, body []byte, out 
 	}
 	resp, err := c.opts.HTTP.Do(req)
 	if err != nil {
-		return ctx.Err() == nil, err
+		var cert *tls.CertificateVerificationError
+		return ctx.Err() == nil && !errors.As(err, &cert), err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, answerMost+1))

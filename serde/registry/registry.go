@@ -45,6 +45,12 @@ type Options struct {
 	Cache              int                                   // answers remembered, of each kind; default 1000
 }
 
+// String names the user and hides the password.
+func (o Options) String() string { return fmt.Sprintf("registry.Options of user %q", o.User) }
+
+// GoString hides the password from %#v as well.
+func (o Options) GoString() string { return o.String() }
+
 // Naming is what a subject is named after.
 type Naming int
 

@@ -344,6 +344,16 @@ func TestErrorsSayWhere(t *testing.T) {
 	refused(t, got, `value of topic "users"`, "schema 1", "field name: the bytes end early")
 }
 
+// TestPasswordsAreNotPrinted prints options as people do.
+func TestPasswordsAreNotPrinted(t *testing.T) {
+	o := registry.Options{User: "ada", Password: "secret"}
+	for _, s := range []string{fmt.Sprint(o), fmt.Sprintf("%+v", o), fmt.Sprintf("%#v", o)} {
+		if strings.Contains(s, "secret") || !strings.Contains(s, "ada") {
+			t.Error(s)
+		}
+	}
+}
+
 // TestPrepareEnds stops asking when the start is called off.
 func TestPrepareEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -113,11 +113,14 @@ func (l *Log) Append(ctx context.Context, records ...registry.Record) error {
 		return fmt.Errorf("%w: %w", registry.ErrFenced, err)
 	}
 	if errors.Is(err, kafka.ErrUnknown) {
-		// What is in memory may not be what is in the log: only reading it anew can tell.
-		return fmt.Errorf("%w: the outcome of a write is unknown: %w", registry.ErrFenced, err)
+		return fmt.Errorf("%w: %w", registry.ErrUnknown, err)
 	}
-	if abort := l.p.Abort(context.WithoutCancel(ctx)); abort != nil {
-		return fmt.Errorf("%w: %w", registry.ErrFenced, errors.Join(err, abort))
+	abort := l.p.Abort(context.WithoutCancel(ctx))
+	switch {
+	case errors.Is(abort, kafka.ErrFenced):
+		return fmt.Errorf("%w: %w", registry.ErrFenced, abort)
+	case abort != nil:
+		return fmt.Errorf("%w: %w", registry.ErrUnknown, errors.Join(err, abort))
 	}
 	return err
 }
