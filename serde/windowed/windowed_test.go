@@ -2,6 +2,10 @@ package windowed_test
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +53,37 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestKeysAreThoseOfJava reads and writes what Kafka Streams' own serializers wrote: testdata/java-windows.tsv, made by
+// testdata/JavaWindows.java.
+func TestKeysAreThoseOfJava(t *testing.T) {
+	text, err := os.ReadFile("testdata/java-windows.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serdes := map[string]serde.Serde[window.Key[string]]{"time": windowed.Time(serde.String, time.Second), "session": windowed.Session(serde.String)}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	for _, line := range lines {
+		parts := strings.Split(line, "\t")
+		var k window.Key[string]
+		k.Key = parts[1]
+		if _, err := fmt.Sscan(parts[2]+" "+parts[3], &k.Start, &k.End); err != nil {
+			t.Fatal(err)
+		}
+		b, err := hex.DecodeString(parts[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := serdes[parts[0]]
+		if got, err := s.Decode(b); err != nil || got != k {
+			t.Errorf("%s: read as %v, %v", line, got, err)
+		}
+		if got, err := s.Append([]byte{}, k); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%s: written as %x, %v", line, got, err)
+		}
+	}
+	if len(lines) != 14 {
+		t.Errorf("%d vectors", len(lines))
+	}
 }
