@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/thalweg/thalweg/serde"
 )
@@ -26,9 +27,10 @@ var (
 )
 
 // Of is the wire format of T, a pointer to a generated message. A nil T is written as an empty message.
-func Of[T proto.Message]() serde.Serde[T] { return wire[T]{} }
+func Of[T proto.Message]() serde.Serde[T] { return wire[T]{typeOf[T]()} }
 
-type wire[T proto.Message] struct{}
+// wire is compared by its type, of which each message has one.
+type wire[T proto.Message] struct{ of protoreflect.MessageType }
 
 func (wire[T]) String() string { return "protobuf " + nameOf[T]() }
 
@@ -37,18 +39,18 @@ func (wire[T]) Fault() error { return faultOf[T]() }
 
 func (wire[T]) Append(dst []byte, v T) ([]byte, error) { return appendTo(dst, v) }
 
-func (wire[T]) Decode(data []byte) (v T, err error) {
+func (s wire[T]) Decode(data []byte) (v T, err error) {
 	if data == nil {
 		return v, errNull(v)
 	}
-	v = New[T]()
-	return v, read(data, v)
+	m := s.of.New().Interface()
+	return m.(T), read(data, m)
 }
 
 // JSON is T as protojson has it. Members that T does not have are an error.
-func JSON[T proto.Message]() serde.Serde[T] { return text[T]{} }
+func JSON[T proto.Message]() serde.Serde[T] { return text[T]{typeOf[T]()} }
 
-type text[T proto.Message] struct{}
+type text[T proto.Message] struct{ of protoreflect.MessageType }
 
 func (text[T]) String() string { return "protojson " + nameOf[T]() }
 
@@ -63,21 +65,24 @@ func (text[T]) Append(dst []byte, v T) ([]byte, error) {
 	return out, nil
 }
 
-func (text[T]) Decode(data []byte) (v T, err error) {
+func (s text[T]) Decode(data []byte) (v T, err error) {
 	if data == nil {
 		return v, errNull(v)
 	}
-	v = New[T]()
+	v = s.of.New().Interface().(T)
 	if err := (protojson.UnmarshalOptions{RecursionLimit: depth}).Unmarshal(data, v); err != nil {
 		return v, fmt.Errorf("protobuf: %s: %w", nameOf[T](), err)
 	}
 	return v, nil
 }
 
-// New returns an empty message of type T.
-func New[T proto.Message]() T {
+// typeOf is what makes messages of type T, nil for a T that is faulty.
+func typeOf[T proto.Message]() protoreflect.MessageType {
+	if faultOf[T]() != nil {
+		return nil
+	}
 	var v T
-	return v.ProtoReflect().New().Interface().(T)
+	return v.ProtoReflect().Type()
 }
 
 // faultOf says whether messages of T can be made: of an interface they cannot.
