@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -56,10 +57,17 @@ func python(t *testing.T, args ...string) string {
 // withRegistry starts an engine and a registry on it, both as processes, until stop.
 func withRegistry(t *testing.T) (url string, stop func()) {
 	t.Helper()
+	url, _, stop = withCluster(t)
+	return url, stop
+}
+
+// withCluster is withRegistry that returns the engine's address too.
+func withCluster(t *testing.T) (url, broker string, stop func()) {
+	t.Helper()
 	dir := t.TempDir()
 	s := start(t, dir)
 	url, reg, log := startRegistry(t, "-dir", dir)
-	return url, func() {
+	return url, s.addr, func() {
 		_ = reg.Process.Signal(syscall.SIGTERM)
 		if err := reg.Wait(); err != nil || t.Failed() {
 			t.Logf("the registry: %v\n%s", err, log)
@@ -213,6 +221,35 @@ func TestPythonClient(t *testing.T) {
 		`"types": ["AVRO", "JSON", "PROTOBUF"], "versions": [1, 2]}`
 	if got := python(t, "client", url); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestPythonAroundAProgram lets Python write the orders (under a schema that has a field more) and the customers that
+// examples/enrich joins, and read its shipments, all through the engine and the registry.
+func TestPythonAroundAProgram(t *testing.T) {
+	url, broker, stop := withCluster(t)
+	defer stop()
+	dir := t.TempDir()
+	messages(t, dir)
+	python(t, "topics", broker)
+	binary := filepath.Join(dir, "enrich")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/enrich").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	app := exec.CommandContext(t.Context(), binary)
+	var log bytes.Buffer
+	app.Dir, app.Env, app.Stderr = dir, append(os.Environ(), "SCHEMA_REGISTRY="+url, "BROKERS="+broker), &log
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	got := python(t, "enrich", url, broker, dir)
+	shipment := `{"city": "London", "customer": "%s", "order": %d, "placed": "2026-05-01T12:00:00Z", "price": "19.99"}`
+	if want := fmt.Sprintf("["+shipment+", "+shipment+", "+shipment+"]", "Ada", 0, "Grace", 1, "Ada", 3); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	_ = app.Process.Signal(syscall.SIGTERM)
+	if err := app.Wait(); err != nil || t.Failed() {
+		t.Errorf("enrich ended with %v\n%s", err, log.Bytes())
 	}
 }
 

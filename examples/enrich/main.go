@@ -73,5 +73,5 @@ func ship(o order, c *shop.Customer) shipment {
 func main() {
 	reg := registry.New(cmp.Or(os.Getenv("SCHEMA_REGISTRY"), "http://127.0.0.1:8081"), registry.Options{AutoRegister: true})
 	brokers := []string{cmp.Or(os.Getenv("BROKERS"), "127.0.0.1:9092")}
-	stream.Main("enrich", newTopics(reg).topology, stream.Config{Brokers: brokers, Dir: "enrich", CreateTopics: true})
+	stream.Main("enrich", newTopics(reg).topology, stream.Config{Brokers: brokers, Dir: "enrich-data", CreateTopics: true})
 }

@@ -3,6 +3,8 @@
     python interop.py write URL DIR    writes avro.bin, protobuf.bin, json.bin, of the values below
     python interop.py read URL DIR     reads go-avro.bin, go-protobuf.bin, go-json.bin and prints what is in them, as JSON
     python interop.py client URL       uses the client of the registry and prints what it answers, as JSON
+    python interop.py topics BROKERS   makes the topics of examples/enrich
+    python interop.py enrich URL BROKERS DIR  writes what examples/enrich reads, and prints what it wrote, as JSON
     python interop.py fastavro FILE    reads cases of schema resolution and prints what fastavro makes of them, as JSON
 
 DIR has the messages of examples/enrich/shop in Python, in the folder shop.
@@ -126,6 +128,51 @@ def client(url):
     show(out)
 
 
+def topics(brokers):
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": brokers})
+    made = admin.create_topics([
+        NewTopic("orders", 2, 1), NewTopic("shipments", 2, 1), NewTopic("customers", 2, 1, config={"cleanup.policy": "compact"})])
+    for f in made.values():
+        f.result()
+
+
+ENRICH = """{"namespace":"shop","type":"record","name":"Order","fields":[
+    {"type":"long","name":"id"},
+    {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}},
+    {"name":"placed","type":{"type":"long","logicalType":"timestamp-millis"}},
+    {"name":"note","type":["null","string"],"default":null},
+    {"name":"coupon","type":"string","default":""}]}"""
+
+
+def enrich(url, brokers, folder):
+    from confluent_kafka import Consumer, Producer
+
+    client, pb = SchemaRegistryClient({"url": url}), shop(folder)
+    message, avro = ProtobufSerializer(pb.Customer, client), AvroSerializer(client, ENRICH)
+    producer = Producer({"bootstrap.servers": brokers})
+    for key, name in (("c1", "Ada"), ("c2", "Grace")):
+        c = customer(pb)
+        c.name = name
+        producer.produce("customers", key=key, value=message(c, context("customers")))
+    producer.flush()
+    placed = datetime.datetime(2026, 5, 1, 12, tzinfo=UTC)
+    for i, key in enumerate(("c1", "c2", "c3", "c1")):
+        order = {"id": i, "price": decimal.Decimal("19.99"), "placed": placed, "note": None, "coupon": "x"}
+        producer.produce("orders", key=key, value=avro(order, context("orders")))
+    producer.flush()
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "python", "auto.offset.reset": "earliest", "isolation.level": "read_committed"})
+    consumer.subscribe(["shipments"])
+    read, out = JSONDeserializer(None, schema_registry_client=client), []
+    for _ in range(60):
+        m = consumer.poll(1) if len(out) < 3 else None
+        if m is not None and m.error() is None:
+            out.append(read(m.value(), context("shipments")))
+    consumer.close()
+    show(sorted(out, key=lambda s: s["order"]))
+
+
 def resolve(path):
     with open(path) as f:
         cases = json.load(f)
@@ -140,4 +187,4 @@ def resolve(path):
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read, "client": client, "fastavro": resolve}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "read": read, "client": client, "topics": topics, "enrich": enrich, "fastavro": resolve}[sys.argv[1]](*sys.argv[2:])
