@@ -297,6 +297,9 @@ func (r *Registry) Delete(ctx context.Context, name string, number int, latest, 
 		picked = slices.Clone(sub.list(permanent))
 	} else {
 		v, err := r.version(name, number, latest, permanent)
+		if _, gone := r.version(name, number, latest, true); err != nil && gone == nil {
+			err = refuse(rest.CodeVersionDeleted, "Subject '%s' Version %d was soft deleted. Set permanent=true to delete permanently", name, number)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -144,6 +144,7 @@ func TestVersions(t *testing.T) {
 	}
 	s.want("DELETE", "/subjects/users-value/versions/2?permanent=true", nil, "40407")
 	s.want("DELETE", "/subjects/users-value/versions/2", nil, `2`)
+	s.want("DELETE", "/subjects/users-value/versions/2", nil, "40406")
 	s.want("GET", "/subjects/users-value/versions", nil, `[1]`)
 	s.want("GET", "/subjects/users-value/versions?deleted=true", nil, `[1,2]`)
 	s.want("GET", "/schemas/ids/2", nil, `{"schema":`+quoted(user2)+`}`)

@@ -17,6 +17,7 @@ type parser struct {
 	named    map[string]*node
 	depth    int
 	defaults []func() error // to be run once all types are known
+	presets  int            // values of defaults read
 }
 
 func (p *parser) parseText(text string) (*node, error) {
@@ -248,7 +249,7 @@ func (p *parser) fields(n *node, x map[string]any, ns string) error {
 		n.fields = append(n.fields, f)
 		if has {
 			p.defaults = append(p.defaults, func() (err error) {
-				if n.fields[i].preset, err = presetOf(of, preset, 0); err != nil {
+				if n.fields[i].preset, err = p.presetOf(of, preset, 0); err != nil {
 					err = fmt.Errorf("record %s: default of field %s: %w", n.name, name, err)
 				}
 				return err

@@ -2,15 +2,19 @@ package avro
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 )
 
+// presetsMost is how many values of defaults a schema may have, counting each branch of a union that is tried.
+const presetsMost = 100_000
+
 // presetOf turns the JSON of a default into what goavro would read. A default of a union is one of its first branch, by
 // the specification; newer implementations take any that fits, and so does this one.
-func presetOf(n *node, x any, depth int) (any, error) {
-	if depth > schemaDepth {
-		return nil, fmt.Errorf("nested more than %d deep", schemaDepth)
+func (p *parser) presetOf(n *node, x any, depth int) (any, error) {
+	if p.presets++; depth > schemaDepth || p.presets > presetsMost {
+		return nil, errors.New("the defaults are too deep or too many")
 	}
 	switch n.kind {
 	case kindNull:
@@ -38,10 +42,10 @@ func presetOf(n *node, x any, depth int) (any, error) {
 			return presetBytes(n, v)
 		}
 	case kindArray, kindMap, kindRecord:
-		return presetMany(n, x, depth)
+		return p.presetMany(n, x, depth)
 	case kindUnion:
 		for _, b := range n.branches {
-			v, err := presetOf(b, x, depth+1)
+			v, err := p.presetOf(b, x, depth+1)
 			if err == nil {
 				return inUnion(b, v), nil
 			}
@@ -106,7 +110,7 @@ func presetBytes(n *node, text string) (any, error) {
 	return b, nil
 }
 
-func presetMany(n *node, x any, depth int) (any, error) {
+func (p *parser) presetMany(n *node, x any, depth int) (any, error) {
 	if n.kind == kindArray {
 		list, ok := x.([]any)
 		if !ok {
@@ -115,7 +119,7 @@ func presetMany(n *node, x any, depth int) (any, error) {
 		out := make([]any, len(list))
 		for i := range list {
 			var err error
-			if out[i], err = presetOf(n.items, list[i], depth+1); err != nil {
+			if out[i], err = p.presetOf(n.items, list[i], depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -129,7 +133,7 @@ func presetMany(n *node, x any, depth int) (any, error) {
 	if n.kind == kindMap {
 		for k := range m {
 			var err error
-			if out[k], err = presetOf(n.items, m[k], depth+1); err != nil {
+			if out[k], err = p.presetOf(n.items, m[k], depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -146,7 +150,7 @@ func presetMany(n *node, x any, depth int) (any, error) {
 			return nil, fmt.Errorf("no field %s", f.name)
 		}
 		var err error
-		if out[f.name], err = presetOf(f.of, v, depth+1); err != nil {
+		if out[f.name], err = p.presetOf(f.of, v, depth+1); err != nil {
 			return nil, fmt.Errorf("field %s: %w", f.name, err)
 		}
 	}

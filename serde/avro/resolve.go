@@ -32,10 +32,11 @@ type fault struct {
 // pair is two types that are read one as the other.
 type pair struct{ r, w *node }
 
-// made is the resolver of a pair of records. While it is being made, recursion meets it and takes it to be faultless.
+// made is the resolver of a pair. While it is being made, recursion meets it and takes it to be faultless.
 type made struct {
 	resolver
 	faults []fault
+	done   bool
 }
 
 // resolution finds the resolvers of a pair of schemas, and their mismatches.
@@ -62,7 +63,35 @@ func (x *resolution) probe(r, w *node) (f resolver, ok bool) {
 	return f, len(p.faults) == 0
 }
 
+// resolve makes a resolver once for each pair: recursive types would have no end, and unions, each branch of which is tried
+// with each, too many.
 func (x *resolution) resolve(r, w *node, path string) resolver {
+	p := pair{r, w}
+	m := x.made[p]
+	if m == nil {
+		m = &made{}
+		x.made[p] = m
+		before, partial := x.faults, x.partial
+		x.faults, x.partial = nil, 0
+		m.resolver = x.make(r, w, path)
+		m.faults, m.done = x.faults, true
+		x.faults, x.partial = before, partial
+	}
+	for _, f := range m.faults {
+		x.faults = append(x.faults, fault{f.text, f.partial || x.partial > 0})
+	}
+	if m.done {
+		return m.resolver
+	}
+	return func(v any) (any, error) {
+		if m.resolver == nil {
+			return v, nil
+		}
+		return m.resolver(v)
+	}
+}
+
+func (x *resolution) make(r, w *node, path string) resolver {
 	if w.kind == kindUnion {
 		return x.fromUnion(r, w, path)
 	}
@@ -137,23 +166,7 @@ func (x *resolution) named(r, w *node, path string) resolver {
 	case kindEnum:
 		return x.enum(r, w, path)
 	}
-	p := pair{r, w}
-	if m := x.made[p]; m != nil {
-		for _, f := range m.faults {
-			x.faults = append(x.faults, fault{f.text, f.partial || x.partial > 0})
-		}
-		return func(v any) (any, error) {
-			if m.resolver == nil {
-				return v, nil
-			}
-			return m.resolver(v)
-		}
-	}
-	m, before := &made{}, len(x.faults)
-	x.made[p] = m
-	m.resolver = x.record(r, w, path)
-	m.faults = slices.Clone(x.faults[before:])
-	return m.resolver
+	return x.record(r, w, path)
 }
 
 func (x *resolution) enum(r, w *node, path string) resolver {

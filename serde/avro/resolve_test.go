@@ -147,6 +147,28 @@ func TestStructReadsAnOlderSchema(t *testing.T) {
 	}
 }
 
+// TestUnionsWithinUnions resolves and parses what would take for ever if every branch were tried with every other again at
+// each level.
+func TestUnionsWithinUnions(t *testing.T) {
+	nested := func(leaf string) string {
+		const levels = 60
+		return strings.Repeat(`["null",{"type":"array","items":`, levels) + leaf + strings.Repeat(`}]`, levels)
+	}
+	if faults := avro.Mismatches(parse(t, nested(`"int"`)), parse(t, nested(`"string"`))); len(faults) == 0 {
+		t.Error("no mismatch")
+	}
+	if faults := avro.Mismatches(parse(t, nested(`"long"`)), parse(t, nested(`"int"`))); len(faults) != 0 {
+		t.Error(faults)
+	}
+	var b strings.Builder // records A and B in turn, whose defaults fit neither at the end
+	b.WriteString(`{"type":"record","name":"R","fields":[{"name":"x","type":["null",`)
+	b.WriteString(fields("A", `{"name":"x","type":["null","A","R"],"default":null}`))
+	b.WriteString(`,"R"],"default":` + strings.Repeat(`{"x":`, 60) + `7` + strings.Repeat(`}`, 60) + `}]}`)
+	if _, err := avro.Parse(b.String()); err == nil {
+		t.Error("a default that fits nothing is taken")
+	}
+}
+
 // TestDefaultsAreNotShared changes what was read from a default.
 func TestDefaultsAreNotShared(t *testing.T) {
 	w, r := parse(t, fields("R", ``)), parse(t, fields("R", `{"name":"m","type":{"type":"map","values":"int"},"default":{"a":1}}`))

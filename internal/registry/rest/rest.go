@@ -87,7 +87,6 @@ const (
 	CodeInvalidSubject   = 42208
 	CodeStore            = 50001
 	CodeNoLeader         = 50003
-	StatusUnprocessable  = 422
 	StatusTooLarge       = 413
 	CodeRequestMalformed = 400
 )
