@@ -12,8 +12,9 @@ import (
 )
 
 // jsonDiff finds out whether every value that one schema allows is allowed by another. It does not reason about what it
-// does not know: a keyword that is not compared must be the same on both sides, so a change may be refused that could
-// have been allowed, never the other way round.
+// does not know: a keyword that is not compared must be the same on both sides, so a change may be refused that could have
+// been allowed. In one thing it allows too much, as the Confluent Schema Registry does: oneOf is compared as anyOf, though
+// a value that two of its branches allow is none of its values. format is taken for a remark, as the specification has it.
 type jsonDiff struct {
 	r, w jsonSchema
 	seen map[[2]string]bool // pairs of references under comparison: recursion takes them to be compatible
