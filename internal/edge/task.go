@@ -39,6 +39,17 @@ type Task interface {
 	Failed(n *Node, phase Phase, err error) error
 	// Schedule calls f every d of the given time until stop is called.
 	Schedule(n *Node, d time.Duration, wall bool, f func(now int64) error) (stop func())
+	// OnTurn calls f between records, whenever the task has a turn. f reports whether it has done something.
+	OnTurn(f func() (worked bool, err error))
+	// Wake gives the task a turn soon. It may be called by any goroutine, also after the task was closed.
+	Wake()
+	// Hold adds to the reasons, while there is one, not to take further records. Turns go on.
+	Hold(by int)
+	// Calls adds to the number of calls under way outside of the task, whose ends wake it.
+	Calls(by int)
+	// Resume makes r the record at hand and calls f, in a turn: a record that the node has kept goes on. An error of f is
+	// handed to the app's policy as a failure of r. r's Key and Val are the bytes that a dead letter gets.
+	Resume(n *Node, r Meta, f func(m *Meta) error) error
 	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
 	OnEnd(f func(committed bool))
 	// OnClose calls f when the task closes.

@@ -141,7 +141,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 	}
 	t, err := task.Open(task.Env{
 		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: d.t.TempDir(), Now: in.clock,
-		Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget,
+		Wake: d.wake, Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget,
 		Out: func(topic string) (edge.Out, error) {
 			l := d.topics[topic]
 			if l == nil {
@@ -210,8 +210,12 @@ func (in *instance) work() (busy bool) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
+		worked, err := t.Turn()
+		if err != nil {
+			d.t.Fatal(err)
+		}
 		in.since += n
-		busy = busy || n > 0
+		busy = busy || n > 0 || worked
 		if in.since >= d.opts.CommitEvery || t.Asked() {
 			in.commit()
 		}
