@@ -77,6 +77,9 @@ type Topic struct {
 	Partitioned bool // has a partitioner of the user's own
 }
 
+// Millis is a span of time in ms.
+type Millis int64
+
 // Reset is a place to begin reading without a committed offset.
 type Reset struct {
 	Latest, None bool
