@@ -138,6 +138,9 @@ func replay(t *testing.T, f build, rec *conformance.Recording) {
 	for _, name := range rec.Sources {
 		ins[name] = d.Topic(topology.Nullable(topology.NewTopic(name, serde.Bytes, serde.Bytes)))
 	}
+	for _, name := range rec.Sinks {
+		d.Topic(texts(name)) // a topic picked for each record is there already
+	}
 	// Between sinks behind different repartition topics there is no order.
 	ordered := !strings.Contains(rec.Describe, "-repartition")
 	for i, s := range rec.Steps {
