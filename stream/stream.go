@@ -37,6 +37,17 @@ func (s Stream[K, V]) Named(name string) Stream[K, V] {
 // To writes the stream to a topic.
 func (s Stream[K, V]) To(t topology.Topic[K, V]) { s.out.Sink(t) }
 
+// ToDynamic writes each record to the topic that name picks, with serdes and partitioner of like, whose own name does not
+// matter. The topics must exist: a record for one that does not is a failure to produce, answered by the app's policy.
+//
+//	in        (a 1)      (b 2)
+//	name      "odd"      "even"
+//	odd       (a 1)
+//	even                 (b 2)
+func (s Stream[K, V]) ToDynamic(like topology.Topic[K, V], name func(topology.Record[K, V]) string) {
+	s.out.SinkTo(like, name)
+}
+
 // Merge joins streams into one. Each keeps its order.
 //
 //	s    (a 1)       (b 2)

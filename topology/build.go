@@ -41,8 +41,12 @@ func (b *Builder) resolve() {
 		n := b.nodes[i]
 		n.Wants = n.Reads
 		for _, c := range n.Children {
-			n.Wants.Key = n.Wants.Key || n.Keeps.Key && c.Wants.Key && c.Side == ""
-			n.Wants.Val = n.Wants.Val || n.Keeps.Val && c.Wants.Val && c.Side == ""
+			keeps := n.Keeps
+			if c.Side != "" {
+				keeps = c.Passes
+			}
+			n.Wants.Key = n.Wants.Key || keeps.Key && c.Wants.Key
+			n.Wants.Val = n.Wants.Val || keeps.Val && c.Wants.Val
 		}
 	}
 }
@@ -51,6 +55,16 @@ func (b *Builder) resolve() {
 func incoming(n *edge.Node) edge.Serdes {
 	if len(n.Parents) == 0 {
 		return edge.Serdes{}
+	}
+	if n.Side != "" {
+		in := n.Parents[0].In
+		if !n.Passes.Key {
+			in.Key = nil
+		}
+		if !n.Passes.Val {
+			in.Val = nil
+		}
+		return in
 	}
 	in := n.Parents[0].Out
 	for _, p := range n.Parents[1:] {

@@ -26,6 +26,7 @@ type Builder struct {
 	used   map[reflect.Type]any // serdes given to Use
 	errs   []error
 	next   int // index of the next generated name
+	emit   edge.Millis
 	built  bool
 }
 
@@ -56,6 +57,13 @@ func (b *Builder) Use[T any](s serde.Serde[T]) {
 	}
 	b.used[reflect.TypeFor[T]()] = s
 }
+
+// EmitEvery lets what has closed (final windows, records that found no partner) leave at most once in so much time of
+// the clock, as Kafka Streams has it; the default is at once. Its type is internal: it is for replaying recordings.
+func (b *Builder) EmitEvery(d edge.Millis) { b.emit = d }
+
+// EmitInterval returns what EmitEvery was given. Its type is internal.
+func (b *Builder) EmitInterval() edge.Millis { return b.emit }
 
 // Fail records a mistake of the caller skip frames up from the one outside this library; Build returns it.
 func (b *Builder) Fail(skip int, format string, args ...any) {
@@ -147,7 +155,7 @@ func (b *Builder) generate(kind, label string) string {
 func (b *Builder) add(op edge.Op, kind edge.Kind, key, val reflect.Type, parents ...*edge.Node) *edge.Node {
 	n := &edge.Node{
 		ID: len(b.nodes), Name: b.generate(op.Kind, op.Label), Label: op.Label, Kind: kind, Pos: position(0),
-		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Touch: op.Touch, Resolve: op.Resolve,
+		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, Resolve: op.Resolve,
 	}
 	for _, o := range b.nodes {
 		if o.Name == n.Name {

@@ -108,9 +108,17 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 		}
 		return Output[K2, V2]{o.b, c}
 	}
-	// A side node stands below its processor, but is fed by the context's Side function alone.
-	n := o.b.add(edge.Op{Kind: "SIDE-" + tag.Name}, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
-	n.Side = tag.Name
+	return o.Aside[K2, V2](edge.Op{Kind: "SIDE-" + tag.Name}, tag.Name)
+}
+
+// Aside adds a node below o's that stands apart from what follows it: the step of o's node feeds it by tag, see
+// edge.Aside. Operators with several outputs are made of it, and its types are internal.
+func (o Output[K, V]) Aside[K2, V2 any](op edge.Op, tag string) Output[K2, V2] {
+	if !o.ok() {
+		return Output[K2, V2]{}
+	}
+	n := o.b.add(op, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
+	n.Side = tag
 	n.Open = func(t edge.Task) (any, error) { return edge.Next[K2, V2](edge.Place{Task: t, Node: n}) }
 	return Output[K2, V2]{o.b, n}
 }

@@ -49,6 +49,9 @@ type Node struct {
 	// Reads is what the node itself looks at, Keeps what it passes on unchanged: needs of the children for that part
 	// become its own. Wants is the outcome: what must be decoded on the edges into it.
 	Reads, Keeps, Wants Need
+	// Passes says, of a side node, what its parent gives it as it came in itself: needs and bytes are those of the
+	// parent's own input.
+	Passes Need
 	// Touch says that the node looks up the record's own key in its stores: a hint can be given ahead.
 	Touch bool
 
@@ -76,6 +79,9 @@ type Topic struct {
 	ValueSerde  string
 	Partitioned bool // has a partitioner of the user's own
 }
+
+// Millis is a span of time in ms.
+type Millis int64
 
 // Reset is a place to begin reading without a committed offset.
 type Reset struct {

@@ -1,0 +1,21 @@
+package conformance_test
+
+import (
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/topology"
+)
+
+var _ = register(map[string]build{
+	"agg-aggregate": func(b *topology.Builder) {
+		source(b, "in").GroupByKey().Aggregate("s", zero, plus).To(texts("out"))
+	},
+	"agg-count": func(b *topology.Builder) {
+		source(b, "in").GroupByKey().Count("s").To(longs("out"))
+	},
+	"trace-count": func(b *topology.Builder) {
+		source(b, "in").GroupByKey().Count("s").To(longs("out"))
+	},
+	"win-tumbling-count": func(b *topology.Builder) {
+		source(b, "in").GroupByKey().Windowed(tumbling(10, 0)).Count("s").To(timed(10, serde.Int64))
+	},
+})

@@ -1,0 +1,20 @@
+package conformance_test
+
+// pending are the families whose cases are not all built yet. A family leaves as soon as they are.
+var pending = []string{
+	"agg",
+	"cog",
+	"emit",
+	"fkj",
+	"multi",
+	"proc",
+	"sgj",
+	"ssj",
+	"stj",
+	"sup",
+	"tagg",
+	"tbl",
+	"trace",
+	"ttj",
+	"win",
+}
