@@ -155,7 +155,7 @@ func (b *Builder) generate(kind, label string) string {
 func (b *Builder) add(op edge.Op, kind edge.Kind, key, val reflect.Type, parents ...*edge.Node) *edge.Node {
 	n := &edge.Node{
 		ID: len(b.nodes), Name: b.generate(op.Kind, op.Label), Label: op.Label, Kind: kind, Pos: position(0),
-		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, Resolve: op.Resolve,
+		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, TakesNoKey: op.TakesNoKey, Resolve: op.Resolve,
 	}
 	for _, o := range b.nodes {
 		if o.Name == n.Name {
