@@ -19,6 +19,7 @@ type Options struct {
 	NoChangelog bool              // the store is empty after a move or the loss of the disk
 	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
 	Retention   time.Duration     // windows: how long they stay, at least what the definition needs
+	History     time.Duration     // tables: keep versions so far back, and answer joins as of the record's time
 }
 
 // additional is how much longer than the store a changelog keeps windows, for clocks that differ.
@@ -47,6 +48,9 @@ func plan(kind, name, key, value string, size, retention time.Duration, opts []O
 		}
 	} else if o.Retention != 0 {
 		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows", name))
+	}
+	if o.History != 0 && kind != store.KindVersioned {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables; a processor's store is declared with NewVersioned", name))
 	}
 	if name == "" {
 		p.Err = errors.Join(p.Err, errors.New("state: a store without a name"))

@@ -29,7 +29,7 @@ type Client interface {
 // Question is what a Client is asked, in bytes. Only implementers of Client look inside.
 type Question struct {
 	Store      string
-	Op         string // as in the store: "get", "range", "all"; of windows "get", "fetch", "fetchall"
+	Op         string // as in the store: "get", "range", "all"; of versions "asof" too; of windows "get", "fetch", "fetchall"
 	Key, Upper []byte
 	From, To   window.Instant
 	Local      bool
@@ -97,6 +97,19 @@ func QueryKeyValue[K, V any](s Spec[KeyValue[K, V]], c Client) Rows[K, V] {
 func (r Rows[K, V]) Get(ctx context.Context, k K) (v V, ok bool, err error) {
 	q := r.q
 	q.Op = "get"
+	if q.Key, err = encode(r.client, r.key, k); err != nil {
+		return v, false, err
+	}
+	for e, err := range r.ask(ctx, q) {
+		return e.Value, err == nil, err
+	}
+	return v, false, nil
+}
+
+// AsOf returns the row of k as it stood at t. The table must keep history.
+func (r Rows[K, V]) AsOf(ctx context.Context, k K, t window.Instant) (v V, ok bool, err error) {
+	q := r.q
+	q.Op, q.From = "asof", t
 	if q.Key, err = encode(r.client, r.key, k); err != nil {
 		return v, false, err
 	}

@@ -68,6 +68,14 @@ func RawKV[K, V any](h Timestamped[K, V]) *store.KV[V] {
 	return nil
 }
 
+// RawVersioned is RawKV for stores of versions.
+func RawVersioned[K, V any](h Versioned[K, V]) *store.Versioned[V] {
+	if x, ok := h.(*versioned[K, V]); ok {
+		return x.x
+	}
+	return nil
+}
+
 // RawWindow is RawKV for stores of windows.
 func RawWindow[K, V any](h Window[K, V]) *store.Window[V] {
 	if w, ok := h.(*windows[K, V]); ok {

@@ -88,17 +88,9 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 			if sendOld {
 				c.Old = old
 			}
-			if c.New.OK {
-				err = kv.Put(key, c.New.Value, t)
-			} else {
-				err = kv.Delete(key, t)
-			}
-			if err != nil {
-				return err
-			}
 			at := m.Time
 			m.Time = t
-			err = next(m, k, c)
+			err = table.Put(kv, key, m, k, c, next)
 			m.Time = at
 			return err
 		}, nil

@@ -116,7 +116,18 @@ func Changes[K, V any](t table.Table[K, V]) Stream[K, table.Change[V]] {
 	if v := t.View(); v != nil {
 		v.Old(true)
 	}
-	return Stream[K, table.Change[V]]{out: t.Output()}
+	op := updatesOp()
+	op.Keeps.Val = true
+	return Stream[K, table.Change[V]]{out: t.Output().Apply[K, table.Change[V]](op,
+		func(_ edge.Place, next edge.Emit[K, table.Change[V]]) (edge.Emit[K, table.Change[V]], error) {
+			return func(m *edge.Meta, k K, c table.Change[V]) error {
+				was := m.Stale
+				m.Stale = false
+				err := next(m, k, c)
+				m.Stale = was
+				return err
+			}, nil
+		})}
 }
 
 // WindowUpdates returns the new values of a windowed table under its windowed keys.

@@ -98,10 +98,7 @@ func SerdeFor[T any](b *Builder, have any) (serde.Serde[T], error) {
 	if s, ok := have.(serde.Serde[T]); ok {
 		return s, nil
 	}
-	if s, ok := b.used[reflect.TypeFor[T]()]; ok {
-		return s.(serde.Serde[T]), nil
-	}
-	return serde.For[T]()
+	return serde.ForUsing[T](func(t reflect.Type) any { return b.used[t] })
 }
 
 // ownPackages are the packages whose frames are not the user's.

@@ -124,7 +124,7 @@ func forward[K, V any](at edge.Place, next edge.Emit[K, V], r Record[K, V]) erro
 	}
 	m := at.Meta()
 	saved := *m
-	m.Hashed = false
+	m.Hashed, m.Stale = false, false
 	r.SetMeta(m)
 	err := next(m, r.Key, r.Value)
 	*m = saved

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/thalweg/thalweg/serde"
+)
+
+// Join is one side of a stream-stream join: every value of every key for as long as partners may come, equal times in
+// the order they came. It implements [Store].
+//
+// A value is visible as long as its time ≥ observed − retention + 1, where observed is the highest time put. One whose
+// time segment has expired is refused and counted.
+type Join[V any] struct {
+	series[V]
+	retention, segment int64
+}
+
+// OpenJoin opens the store. retention is in ms.
+func OpenJoin[V any](env Env, name string, s Schema, retention int64, v serde.Serde[V]) (*Join[V], error) {
+	if retention < 0 {
+		return nil, fmt.Errorf("store: %q: values kept for %d ms", name, retention)
+	}
+	x := &Join[V]{retention: retention, segment: max(retention/2, segmentMin)}
+	x.expired = func(row []Cell[V], observed int64) (n int) {
+		for n < len(row) && row[n].At <= less(observed, retention) {
+			n++
+		}
+		return n
+	}
+	x.gone = func(at int64, _ bool, observed int64) bool { return at <= less(observed, retention) }
+	return x, x.open(env, name, s, v)
+}
+
+// Put adds v to the values of k.
+func (x *Join[V]) Put(k Key, v V, at int64) error {
+	if at < x.floor() {
+		if x.env.Dropped != nil {
+			x.env.Dropped(1)
+		}
+		return nil
+	}
+	x.observed = max(x.observed, at)
+	row, err := x.row(&k)
+	if err != nil {
+		return err
+	}
+	old := row.rows()
+	i, seq := find(old, at), uint32(1)
+	if i > 0 && old[i-1].At == at {
+		seq = old[i-1].Seq + 1
+	}
+	return x.insert(&k, row, i, Cell[V]{At: at, Seq: seq, mark: x.txn, V: v}, false)
+}
+
+// floor is the start of the first time segment that is kept.
+func (x *Join[V]) floor() int64 {
+	if x.observed == noTime {
+		return noTime
+	}
+	t := less(x.observed, x.retention)
+	if t < 0 {
+		return noTime // times are never negative: everything is in the first segment or later
+	}
+	return t - t%x.segment
+}
+
+// Fetch returns the values of k whose time is in from..to, oldest first. They live until the next Put.
+func (x *Join[V]) Fetch(k Key, from, to int64) ([]Cell[V], error) {
+	if x.observed == noTime {
+		return nil, nil
+	}
+	row, err := x.row(&k)
+	if err != nil {
+		return nil, err
+	}
+	cells := row.rows()
+	cells = cells[:find(cells, to)]
+	return cells[find(cells, max(from, less(x.observed, x.retention)+1)-1):], nil
+}
+
+// Flush appends the values of the transaction to w.
+func (x *Join[V]) Flush(w Changelog) error {
+	return x.flush(w, func(w Changelog, key []byte, c *Cell[V], value []byte) error {
+		n := len(key)
+		key = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(key, uint64(c.At)), c.Seq)
+		x.tab.key = key[:n]
+		return w.Append(c.At, key, value)
+	})
+}
+
+// Replay applies committed changelog records in order.
+func (x *Join[V]) Replay(recs iter.Seq[Logged]) error {
+	return x.each(x, recs, func(r Logged) error {
+		n := len(r.Key) - 12
+		if n < 0 {
+			return fmt.Errorf("store: %q: changelog key %q has no time", x.name, r.Key)
+		}
+		c := Cell[V]{At: int64(binary.BigEndian.Uint64(r.Key[n:])), Seq: binary.BigEndian.Uint32(r.Key[n+8:])}
+		if r.Value == nil || x.observed != noTime && c.At <= less(x.observed, x.retention) {
+			return nil
+		}
+		return x.replay(r.Key[:n], c, r.Value)
+	})
+}
+
+var errStopRow = errors.New("store: enough of the row")
+
+// Committed answers "fetchall": the visible values of all keys, by key, then time.
+func (x *Join[V]) Committed(q Query) iter.Seq2[Row, error] {
+	if q.Op != "fetchall" {
+		return failing(fmt.Errorf("store: %q: a %s answers fetchall, not %q", x.name, x.schema.Kind, q.Op))
+	}
+	return func(yield func(Row, error) bool) {
+		for r, err := range x.tab.committedRows(nil, nil) {
+			if err == nil {
+				err = x.values(r, q, yield)
+			}
+			if errors.Is(err, errStopRow) {
+				return
+			}
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+		}
+	}
+}
+
+func (x *Join[V]) values(r Row, q Query, yield func(Row, error) bool) error {
+	row, err := cellsSerde[V]{x.val, &x.series}.Decode(r.Value)
+	if err != nil {
+		return err
+	}
+	for _, c := range row.rows() {
+		if c.At < q.FromTime || c.At > q.ToTime || c.At <= less(x.settled, x.retention) {
+			continue
+		}
+		out := Row{Key: r.Key, Time: c.At, Start: c.At, End: c.At}
+		if out.Value, err = x.val.Append([]byte{}, c.V); err != nil {
+			return err
+		}
+		if !yield(out, nil) {
+			return errStopRow
+		}
+	}
+	return nil
+}
