@@ -197,6 +197,41 @@ func readVersions(d *streamtest.Driver, name string, want []map[string]any) erro
 	return nil
 }
 
+// readUnmatched compares the records that wait for a partner.
+func readUnmatched(d *streamtest.Driver, name string, want []map[string]any) error {
+	var wanted, got []string
+	for _, row := range want {
+		wanted = append(wanted, fmt.Sprintf("%d %v %s %s", number(row["ts"]), row["side"], show(encodings(row["key"])[0]), show(encodings(row["value"])[0])))
+	}
+	for a, err := range d.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
+		if err != nil {
+			return err
+		}
+		at, side := binary.BigEndian.Uint64(a.Key), [...]string{"right", "left"}[a.Key[8]]
+		for list := a.Value[5:]; len(list) > 0; {
+			n := 4 + binary.BigEndian.Uint32(list)
+			got = append(got, fmt.Sprintf("%d %s %s %s", at, side, show(a.Key[9:]), show(list[5:n])))
+			list = list[n:]
+		}
+	}
+	return difference(wanted, got)
+}
+
+// readSubscriptions compares keys and times: the values are in a format of Kafka Streams' own.
+func readSubscriptions(d *streamtest.Driver, name string, want []map[string]any) error {
+	var wanted, got []string
+	for _, row := range want {
+		wanted = append(wanted, fmt.Sprintf("%v %d", row["keyHex"], number(row["ts"])))
+	}
+	for a, err := range d.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
+		if err != nil {
+			return err
+		}
+		got = append(got, fmt.Sprintf("%x %d", a.Key, a.Time))
+	}
+	return difference(wanted, got)
+}
+
 // readers compare the rows of a store with the recorded ones, by kind.
 var readers = map[string]func(d *streamtest.Driver, name string, want []map[string]any) error{
 	"kv":        readRows("all", "key", "value"),
@@ -205,6 +240,9 @@ var readers = map[string]func(d *streamtest.Driver, name string, want []map[stri
 	"window-ts": readRows("fetchall", "key", "start", "value", "ts"),
 	"session":   readRows("fetchall", "key", "start", "end", "value"),
 	"versioned": readVersions,
+
+	"join-unmatched":  readUnmatched,
+	"fk-subscription": readSubscriptions,
 }
 
 // readRows reads all rows and compares the fields named. Rows of windows are compared as a sorted list: Kafka Streams'

@@ -9,7 +9,6 @@ var pending = []string{
 	"multi",
 	"proc",
 	"sgj",
-	"ssj",
 	"stj",
 	"sup",
 	"tbl",

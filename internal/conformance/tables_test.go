@@ -53,3 +53,7 @@ func some(v string) opt           { return serde.Some(v) }
 func marked(mark string) func(string) string {
 	return func(v string) string { return v + mark }
 }
+
+// leftOpt and outerOpt are J where values are Opts themselves: those of a record that is there are present.
+func leftOpt(l opt, r serde.Opt[opt]) string             { return outerOpt(serde.Some(l), r) }
+func outerOpt(l serde.Opt[opt], r serde.Opt[opt]) string { return str(l.Value) + "/" + str(r.Value) }
