@@ -70,7 +70,7 @@ func TestFinalOnce(t *testing.T) {
 	for crash := range len(puts) {
 		for _, wipe := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d/wiped=%v", crash, wipe), func(t *testing.T) {
-				d := streamtest.New(t, func(b *topology.Builder) { counted(window.Tumbling(10*ms))(b).Final().To(sessionsOut) },
+				d := streamtest.New(t, func(b *topology.Builder) { counted(window.Tumbling(10 * ms))(b).Final().To(sessionsOut) },
 					streamtest.Options{Partitions: 1})
 				in, out := d.Topic(numbers), d.Topic(sessionsOut)
 				for i, p := range puts {
@@ -96,7 +96,7 @@ func TestFinalOnce(t *testing.T) {
 func TestFinalMovesUp(t *testing.T) {
 	updates := topology.NewTopic("updates", windowed.Session(serde.String), serde.Int64)
 	d := streamtest.New(t, func(b *topology.Builder) {
-		counts := counted(window.Tumbling(10*ms))(b).
+		counts := counted(window.Tumbling(10 * ms))(b).
 			Filter(func(_ window.Key[string], n int64) bool { return n != 1 }).
 			MapValues(func(n int64) int64 { return 10 * n }).
 			MapWithKey(func(k window.Key[string], n int64) int64 { return n + int64(k.Start) })

@@ -72,13 +72,19 @@ func (t Table[K, V]) MapWithKey[V2 any](f func(K, V) V2) Table[K, V2] {
 }
 
 func mapRows[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) V2) Table[K, V2] {
+	return convert(t, reads, func(k K, v V) serde.Opt[V2] { return serde.Some(f(k, v)) })
+}
+
+// convert maps each row to one or to none.
+func convert[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) serde.Opt[V2]) Table[K, V2] {
 	old := false
 	apply := func(k K, v serde.Opt[V]) serde.Opt[V2] {
 		if !v.OK {
 			return serde.Opt[V2]{}
 		}
-		return serde.Some(f(k, v.Value))
+		return f(k, v.Value)
 	}
+	reads.Val = true
 	out := t.out.Apply[K, Change[V2]](tableOp("KTABLE-MAPVALUES", reads), func(_ edge.Place, next edge.Emit[K, Change[V2]]) (edge.Emit[K, Change[V]], error) {
 		sendOld := old
 		return func(m *edge.Meta, k K, c Change[V]) error {
@@ -89,7 +95,7 @@ func mapRows[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) V2) Tabl
 			return next(m, k, n)
 		}, nil
 	})
-	view := derived(t.view, func(k K, v V) (V2, bool) { return f(k, v), true })
+	view := derived(t.view, func(k K, v V) (V2, bool) { v2 := f(k, v); return v2.Value, v2.OK })
 	view.Old = func(force bool) bool { old = t.view.Old(force) || old; return old }
 	return Table[K, V2]{out, view}
 }

@@ -26,10 +26,10 @@ type Builder struct {
 	used   map[reflect.Type]any // serdes given to Use
 	// waiting are the nodes that have no parent yet, with what is wrong if they never get one.
 	waiting map[*edge.Node]string
-	errs   []error
-	next   int // index of the next generated name
-	emit   edge.Millis
-	built  bool
+	errs    []error
+	next    int // index of the next generated name
+	emit    edge.Millis
+	built   bool
 }
 
 // New starts a topology; app is its durable name, the prefix of its topics and its group.
@@ -158,7 +158,7 @@ func (b *Builder) generate(kind, label string) string {
 func (b *Builder) add(op edge.Op, kind edge.Kind, key, val reflect.Type, parents ...*edge.Node) *edge.Node {
 	n := &edge.Node{
 		ID: len(b.nodes), Name: b.generate(op.Kind, op.Label), Label: op.Label, Kind: kind, Pos: position(0),
-		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, Resolve: op.Resolve,
+		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, TakesNoKey: op.TakesNoKey, Resolve: op.Resolve,
 	}
 	for _, o := range b.nodes {
 		if o.Name == n.Name {

@@ -137,52 +137,6 @@ func AsideLater[K, V any](b *Builder, op edge.Op, tag, without string) (out Outp
 	}
 }
 
-// Repartition sends the records through a topic of the app's own, by key, so that equal keys meet. Records without a
-// key are dropped. partitions 0 takes as many as the sources have.
-func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
-	if !o.ok() {
-		return o
-	}
-	if err := checkName(name); err != nil {
-		o.b.Fail(0, "Repartition: %v", err)
-		return Output[K, V]{b: o.b}
-	}
-	if partitions < 0 {
-		o.b.Fail(0, "Repartition %q into %d partitions", name, partitions)
-	}
-	keyed := o.Apply[K, V](edge.Op{Kind: "KSTREAM-FILTER", Label: name + "-repartition-filter", Keeps: edge.Need{Key: true, Val: true}},
-		func(_ edge.Place, next edge.Emit[K, V]) (edge.Emit[K, V], error) {
-			return func(m *edge.Meta, k K, v V) error {
-				if m.NoKey {
-					return nil
-				}
-				return next(m, k, v)
-			}, nil
-		})
-	t := o.b.internalTopic(name, partitions)
-	if t == nil {
-		return Output[K, V]{b: o.b}
-	}
-	hop := &hop[K, V]{}
-	addSink(keyed, t, "KSTREAM-SINK", name+"-repartition-sink", hop.resolveSink, hop.open)
-	return addHopSource(o.b, t, name+"-repartition-source", hop)
-}
-
-// internalTopic declares the repartition topic of that name.
-func (b *Builder) internalTopic(name string, partitions int) *edge.Topic {
-	short := name + "-repartition"
-	full := b.app + "-" + short
-	for _, t := range b.topics {
-		if t.Name == full {
-			b.Fail(0, "the repartition topic %q exists already (%s): names are durable and unique; share one by Repartition(name) first", full, t.Pos)
-			return nil
-		}
-	}
-	t := &edge.Topic{Name: full, Short: short, Internal: true, Partitions: partitions, Pos: position(0)}
-	b.topics = append(b.topics, t)
-	return t
-}
-
 // topic declares a topic of the user's.
 func (b *Builder) topic(name string) *edge.Topic {
 	if err := checkName(name); err != nil {

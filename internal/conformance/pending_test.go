@@ -12,9 +12,7 @@ var pending = []string{
 	"ssj",
 	"stj",
 	"sup",
-	"tagg",
 	"tbl",
 	"trace",
-	"ttj",
 	"win",
 }

@@ -54,6 +54,8 @@ type Node struct {
 	Passes Need
 	// Touch says that the node looks up the record's own key in its stores: a hint can be given ahead.
 	Touch bool
+	// TakesNoKey says that the node has a use for records without a key: a repartition above it must not drop them.
+	TakesNoKey bool
 
 	// Resolve learns the serdes of the bytes that come in and says those that go out. It runs once, in Build.
 	Resolve func(n *Node, in Serdes) (out Serdes, err error)

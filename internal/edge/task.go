@@ -165,6 +165,7 @@ type Op struct {
 	Reads, Keeps Need
 	Passes       Need // of a side node
 	Touch        bool
+	TakesNoKey   bool
 	Stores       []any // state.AnySpec, or Pending
 	Resolve      func(n *Node, in Serdes) (out Serdes, err error)
 }

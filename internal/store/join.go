@@ -84,27 +84,65 @@ func (x *Join[V]) Fetch(k Key, from, to int64) ([]Cell[V], error) {
 
 // Flush appends the values of the transaction to w.
 func (x *Join[V]) Flush(w Changelog) error {
-	return x.flush(w, func(w Changelog, key []byte, c *Cell[V], value []byte) error {
-		n := len(key)
-		key = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(key, uint64(c.At)), c.Seq)
-		x.tab.key = key[:n]
-		return w.Append(c.At, key, value)
-	})
+	return x.dirty(func(key []byte, row []Cell[V]) error { return x.log(w, key, row) })
 }
 
-// Replay applies committed changelog records in order.
+// log appends the values of one key that the transaction has put to w.
+func (x *Join[V]) log(w Changelog, key []byte, row []Cell[V]) error {
+	n := len(key)
+	for i := range row {
+		c := &row[i]
+		if c.mark != x.txn {
+			continue
+		}
+		value, err := x.encode(c)
+		if err != nil {
+			return fmt.Errorf("store: encode the value of key %q: %w", key, err)
+		}
+		key = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(key[:n], uint64(c.At)), c.Seq)
+		if err := w.Append(c.At, key, value); err != nil {
+			return err
+		}
+	}
+	x.tab.key = key[:n]
+	return nil
+}
+
+// Replay applies committed changelog records in order. What the changelog has was accepted once, so nothing is refused.
 func (x *Join[V]) Replay(recs iter.Seq[Logged]) error {
-	return x.each(x, recs, func(r Logged) error {
+	return x.each(x, recs, func(r Logged) (err error) {
 		n := len(r.Key) - 12
 		if n < 0 {
 			return fmt.Errorf("store: %q: changelog key %q has no time", x.name, r.Key)
 		}
-		c := Cell[V]{At: int64(binary.BigEndian.Uint64(r.Key[n:])), Seq: binary.BigEndian.Uint32(r.Key[n+8:])}
+		c := Cell[V]{At: int64(binary.BigEndian.Uint64(r.Key[n:])), Seq: binary.BigEndian.Uint32(r.Key[n+8:]), mark: x.txn}
 		if r.Value == nil || x.observed != noTime && c.At <= less(x.observed, x.retention) {
 			return nil
 		}
-		return x.replay(r.Key[:n], c, r.Value)
+		if c.V, err = x.val.Decode(r.Value); err != nil {
+			return fmt.Errorf("store: decode the changelog's value of key %q: %w", r.Key, err)
+		}
+		return x.replay(r.Key[:n], c)
 	})
+}
+
+// replay puts a logged value where it belongs. It may be there already.
+func (x *Join[V]) replay(key []byte, c Cell[V]) error {
+	x.observed = max(x.observed, c.At)
+	k := x.env.Hasher.Key(key)
+	row, err := x.row(&k)
+	if err != nil {
+		return err
+	}
+	old := row.rows()
+	i := find(old, c.At)
+	for i > 0 && old[i-1].At == c.At && old[i-1].Seq > c.Seq {
+		i--
+	}
+	if i > 0 && old[i-1].At == c.At && old[i-1].Seq == c.Seq {
+		return x.insert(&k, row, i-1, c, true)
+	}
+	return x.insert(&k, row, i, c, false)
 }
 
 var errStopRow = errors.New("store: enough of the row")

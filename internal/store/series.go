@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"math/bits"
 	"slices"
@@ -49,8 +48,9 @@ type series[V any] struct {
 	// expired says how many cells at the front of a row nobody can ask for when observed is the highest time.
 	expired func(row []Cell[V], observed int64) int
 	// gone is expired for a whole row as it lies below: time and tombstone of its last cell.
-	gone   func(at int64, null bool, observed int64) bool
-	cursor []byte // where the sweep of the database goes on
+	gone      func(at int64, null bool, observed int64) bool
+	cursor    []byte // where the sweep of the database goes on
+	replaying bool
 }
 
 const (
@@ -76,8 +76,32 @@ func (s *series[V]) row(k *Key) (cells[V], error) {
 
 // insert puts c at i of the cells of k, in place of the cell there if it says so.
 func (s *series[V]) insert(k *Key, row cells[V], i int, c Cell[V], replace bool) error {
-	row = s.place(row, i, c, replace)
-	return s.tab.put(k, row, row.all[len(row.all)-1].At)
+	return s.set(k, s.place(row, i, c, replace), c.At)
+}
+
+// set makes row the cells of k; at is the time of what has changed.
+func (s *series[V]) set(k *Key, row cells[V], at int64) error {
+	last := at
+	if n := len(row.all); n > row.from {
+		last = row.all[n-1].At
+	}
+	switch {
+	case s.replaying && len(row.all) == row.from:
+		return s.tab.replayDelete(k, at)
+	case s.replaying:
+		return s.tab.replayPut(k, row, last)
+	case len(row.all) == row.from:
+		return s.tab.delete(k, at)
+	}
+	return s.tab.put(k, row, last)
+}
+
+// without returns row but for its last cell.
+func (s *series[V]) without(row cells[V]) cells[V] {
+	old := row.rows()
+	all := append(s.kept.take(len(old)), old[:len(old)-1]...)
+	s.kept.retire(row.all)
+	return cells[V]{all: all}
 }
 
 // place returns row with c at i. Cells that have expired go, but for those the changelog has yet to get.
@@ -120,34 +144,6 @@ func find[V any](row []Cell[V], at int64) int {
 	return i
 }
 
-// Flush appends every cell of the transaction to w.
-func (s *series[V]) flush(w Changelog, log func(w Changelog, key []byte, c *Cell[V], value []byte) error) error {
-	t := s.tab
-	for _, seg := range t.lists[listDirty] {
-		for gi := range seg.groups {
-			for rest := seg.groups[gi].dirty; rest != 0; rest &= rest - 1 {
-				sl := &seg.slots[gi*groupSlots+bits.TrailingZeros64(rest)]
-				row := sl.v.rows()
-				t.meanValue += (float64(len(row))*s.meanCell - t.meanValue) / 256
-				t.key = t.appendKey(t.key[:0], sl)
-				for i := range row {
-					if row[i].mark&^nullMark != s.txn {
-						continue
-					}
-					value, err := s.encode(&row[i])
-					if err != nil {
-						return fmt.Errorf("store: encode the value of key %q: %w", t.key, err)
-					}
-					if err := log(w, t.key, &row[i], value); err != nil {
-						return err
-					}
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // encode returns the bytes of a cell's value, nil for a tombstone.
 func (s *series[V]) encode(c *Cell[V]) ([]byte, error) {
 	if c.Null() {
@@ -159,6 +155,24 @@ func (s *series[V]) encode(c *Cell[V]) ([]byte, error) {
 		s.meanCell += (float64(len(b)) + 16 - s.meanCell) / 256
 	}
 	return b, err
+}
+
+// dirty calls f with every row that the transaction has changed. f may append to the key.
+func (s *series[V]) dirty(f func(key []byte, row []Cell[V]) error) error {
+	t := s.tab
+	for _, seg := range t.lists[listDirty] {
+		for gi := range seg.groups {
+			for rest := seg.groups[gi].dirty; rest != 0; rest &= rest - 1 {
+				sl := &seg.slots[gi*groupSlots+bits.TrailingZeros64(rest)]
+				t.meanValue += (float64(len(sl.v.rows()))*s.meanCell - t.meanValue) / 256
+				t.key = t.appendKey(t.key[:0], sl)
+				if err := f(t.key, sl.v.rows()); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Ended says that the transaction of the last Flush is committed.
@@ -231,34 +245,6 @@ func (s *series[V]) sweepBelow() error {
 	return s.env.DB.failed(it.Close())
 }
 
-// replay puts a logged cell where it belongs. What the changelog has was accepted once, so nothing is refused.
-func (s *series[V]) replay(key []byte, c Cell[V], raw []byte) (err error) {
-	s.observed = max(s.observed, c.At)
-	s.settled = s.observed
-	if c.mark = s.txn; raw == nil {
-		c.mark |= nullMark
-	} else if c.V, err = s.val.Decode(raw); err != nil {
-		return fmt.Errorf("store: decode the changelog's value of key %q: %w", key, err)
-	}
-	k := s.env.Hasher.Key(key)
-	row, err := s.row(&k)
-	if err != nil {
-		return err
-	}
-	old := row.rows()
-	i := find(old, c.At)
-	for i > 0 && old[i-1].At == c.At && old[i-1].Seq > c.Seq {
-		i--
-	}
-	replace := i > 0 && old[i-1].At == c.At && old[i-1].Seq == c.Seq
-	if replace {
-		i--
-	}
-	row = s.place(row, i, c, replace)
-	s.txn += txnStep // so that the next may drop it
-	return s.tab.replayPut(&k, row, row.all[len(row.all)-1].At)
-}
-
 // Restored ends the replay: the store now stands for p.
 func (s *series[V]) Restored(p Position) {
 	s.KV.Restored(p)
@@ -275,11 +261,15 @@ func (s *series[V]) Reset() error {
 
 // each replays recs, and writes below when memory is short.
 func (s *series[V]) each(self Store, recs iter.Seq[Logged], apply func(Logged) error) error {
+	s.replaying = true
+	defer func() { s.replaying = false }()
 	n := 0
 	for r := range recs {
 		if err := apply(r); err != nil {
 			return err
 		}
+		s.settled = s.observed
+		s.txn += txnStep // so that the next record may drop this one
 		if n++; n%spillEvery(s.env.DB) == 0 {
 			s.kept.recycle(s.tab.views == nil)
 			if err := spill(self, s.tab.pool); err != nil {

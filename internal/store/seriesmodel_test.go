@@ -206,11 +206,16 @@ func evictSome[V any](m *seriesModel, t *table[V]) func() {
 func (p modelPuts) versions(k string) (vs []modelPut) {
 	for _, x := range p.puts {
 		if x.key == k {
+			// A tombstone is the end of the value before it: without one it is forgotten, if it takes the newest's place.
+			if n := len(vs); x.null && n > 0 && vs[n-1].at == x.at && !vs[n-1].null && (n == 1 || vs[n-2].null) {
+				vs = vs[:n-1]
+				continue
+			}
 			vs = slices.DeleteFunc(vs, func(o modelPut) bool { return o.at == x.at })
 			vs = append(vs, x)
+			slices.SortStableFunc(vs, func(a, b modelPut) int { return int(a.at - b.at) })
 		}
 	}
-	slices.SortStableFunc(vs, func(a, b modelPut) int { return int(a.at - b.at) })
 	return vs
 }
 

@@ -17,6 +17,15 @@ type Versioned[V any] struct {
 	series[V]
 	history int64
 	nulls   bool
+	puts    []loggedPut[V] // of the transaction, for the changelog
+	keys    []byte         // of puts
+}
+
+// loggedPut is a put that the changelog has yet to get. It gets all of them in their order, those too that were refused:
+// a replay decides as the store did.
+type loggedPut[V any] struct {
+	key  int // where the key ends in keys; it begins where the one before ends
+	cell Cell[V]
 }
 
 // Version is a value and the time it holds for, [From, Until).
@@ -102,13 +111,22 @@ func (x *Versioned[V]) Delete(k Key, at int64) (until int64, accepted bool, err 
 }
 
 func (x *Versioned[V]) put(k Key, c Cell[V]) (until int64, accepted bool, err error) {
+	if until, accepted, err = x.apply(&k, c); err != nil {
+		return 0, false, err
+	}
+	x.keys = append(x.keys, k.Bytes...)
+	x.puts = append(x.puts, loggedPut[V]{len(x.keys), c})
+	if !accepted && x.env.Dropped != nil {
+		x.env.Dropped(1)
+	}
+	return until, accepted, nil
+}
+
+func (x *Versioned[V]) apply(k *Key, c Cell[V]) (until int64, accepted bool, err error) {
 	if c.At < less(x.observed, x.history) {
-		if x.env.Dropped != nil {
-			x.env.Dropped(1)
-		}
 		return 0, false, nil
 	}
-	row, err := x.row(&k)
+	row, err := x.row(k)
 	if err != nil {
 		return 0, false, err
 	}
@@ -119,10 +137,15 @@ func (x *Versioned[V]) put(k Key, c Cell[V]) (until int64, accepted bool, err er
 		until = old[i].At
 	}
 	replace := i > 0 && old[i-1].At == c.At
-	if replace {
-		i--
+	if !replace {
+		return until, true, x.insert(k, row, i, c, false)
 	}
-	return until, true, x.insert(&k, row, i, c, replace)
+	if i--; i == len(old)-1 && c.Null() && !old[i].Null() && (i == 0 || old[i-1].Null()) {
+		// Kafka Streams remembers a tombstone as the end of the value before it. Where there is none the newest value just
+		// goes, and what then comes with an earlier time is the newest.
+		return until, true, x.set(k, x.without(row), c.At)
+	}
+	return until, true, x.insert(k, row, i, c, true)
 }
 
 // Versions returns the versions of k that hold at some time of from..to, oldest first, tombstones left out. It sees the
@@ -146,14 +169,59 @@ func (x *Versioned[V]) Versions(k Key, from, to int64) iter.Seq2[Version[V], err
 	}
 }
 
-// Flush appends the versions of the transaction to w.
+// Dirty returns the rows changed since the last commit, and the bytes they hold beside their slots.
+func (x *Versioned[V]) Dirty() (rows int, bytes int64) {
+	rows, bytes = x.series.Dirty()
+	return rows, bytes + int64(len(x.keys)) + int64(float64(len(x.puts))*x.meanCell)
+}
+
+// Flush appends the puts of the transaction to w.
 func (x *Versioned[V]) Flush(w Changelog) error {
-	return x.flush(w, func(w Changelog, key []byte, c *Cell[V], value []byte) error { return w.Append(c.At, key, value) })
+	from := 0
+	for i := range x.puts {
+		p := &x.puts[i]
+		value, err := x.encode(&p.cell)
+		if err != nil {
+			return fmt.Errorf("store: encode the value of key %q: %w", x.keys[from:p.key], err)
+		}
+		if err := w.Append(p.cell.At, x.keys[from:p.key:p.key], value); err != nil {
+			return err
+		}
+		from = p.key
+	}
+	return nil
+}
+
+// Ended says that the transaction of the last Flush is committed.
+func (x *Versioned[V]) Ended(p Position) {
+	x.series.Ended(p)
+	x.forgetPuts()
+}
+
+// Abort takes back everything since the last Ended.
+func (x *Versioned[V]) Abort() {
+	x.series.Abort()
+	x.forgetPuts()
+}
+
+func (x *Versioned[V]) forgetPuts() {
+	clear(x.puts)
+	x.puts, x.keys = x.puts[:0], x.keys[:0]
 }
 
 // Replay applies committed changelog records in order.
 func (x *Versioned[V]) Replay(recs iter.Seq[Logged]) error {
-	return x.each(x, recs, func(r Logged) error { return x.replay(r.Key, Cell[V]{At: r.Time}, r.Value) })
+	return x.each(x, recs, func(r Logged) (err error) {
+		c := Cell[V]{At: r.Time, mark: x.txn}
+		if r.Value == nil {
+			c.mark |= nullMark
+		} else if c.V, err = x.val.Decode(r.Value); err != nil {
+			return fmt.Errorf("store: decode the changelog's value of key %q: %w", r.Key, err)
+		}
+		k := x.env.Hasher.Key(r.Key)
+		_, _, err = x.apply(&k, c)
+		return err
+	})
 }
 
 // Committed answers queries from outside: "get" the newest version, "asof" (Key, FromTime), and of every key's newest
