@@ -12,7 +12,7 @@ import (
 // NewJoinSide declares the values of one side of a stream-stream join. It is for the library's own use; its handle is
 // the store itself.
 func NewJoinSide[K, V any](name string, retention window.Instant, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[*store.Join[V]] {
-	p := plan(store.KindJoin, name, typeName(k), typeName(v), 0, 0, opts)
+	p := plan(store.KindJoin, name, typeName(k), typeName(v), opts)
 	given(&p, k, v)
 	p.Retention = int64(retention)
 	// Every value has a key of its own, so that compaction would find nothing to remove.

@@ -36,7 +36,7 @@ type Versioned[K, V any] interface {
 
 // NewVersioned declares a map that keeps history.
 func NewVersioned[K, V any](name string, history time.Duration, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Versioned[K, V]] {
-	p := plan(store.KindVersioned, name, typeName(k), typeName(v), 0, 0, opts)
+	p := plan(store.KindVersioned, name, typeName(k), typeName(v), opts)
 	given(&p, k, v)
 	p.History = history.Milliseconds()
 	p.Settings["min.compaction.lag.ms"] = strconv.FormatInt(plus(p.History, additional.Milliseconds()), 10)

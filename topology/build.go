@@ -5,6 +5,29 @@ import (
 	"github.com/thalweg/thalweg/state"
 )
 
+// sort brings parents before their children: a side node may have been there before its parent.
+func (b *Builder) sort() {
+	sorted, seen := make([]*edge.Node, 0, len(b.nodes)), map[*edge.Node]bool{}
+	var visit func(n *edge.Node)
+	visit = func(n *edge.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, p := range n.Parents {
+			visit(p)
+		}
+		sorted = append(sorted, n)
+	}
+	for _, n := range b.nodes {
+		if what := b.waiting[n]; what != "" {
+			b.failAt(n.Pos, "%s", what)
+		}
+		visit(n)
+	}
+	b.nodes = sorted
+}
+
 // resolve runs what needs the whole graph: serdes forward, needs backward.
 func (b *Builder) resolve() {
 	for _, n := range b.nodes {

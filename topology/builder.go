@@ -25,15 +25,17 @@ type Builder struct {
 	groups []edge.Group
 	used   map[reflect.Type]any      // serdes given to Use
 	byKey  map[*edge.Node]*edge.Node // the sources of the topics by which operators have repartitioned a node
-	errs   []error
-	next   int // index of the next generated name
-	emit   edge.Millis
-	built  bool
+	// waiting are the nodes that have no parent yet, with what is wrong if they never get one.
+	waiting map[*edge.Node]string
+	errs    []error
+	next    int // index of the next generated name
+	emit    edge.Millis
+	built   bool
 }
 
 // New starts a topology; app is its durable name, the prefix of its topics and its group.
 func New(app string) *Builder {
-	b := &Builder{app: app, used: map[reflect.Type]any{}, byKey: map[*edge.Node]*edge.Node{}}
+	b := &Builder{app: app, used: map[reflect.Type]any{}, waiting: map[*edge.Node]string{}, byKey: map[*edge.Node]*edge.Node{}}
 	if err := checkName(app); err != nil {
 		b.Fail(0, "app name: %v", err)
 	}
@@ -83,6 +85,7 @@ func (b *Builder) Build() (*Topology, error) {
 		b.Fail(0, "Build of a topology that is already built")
 	}
 	b.built = true
+	b.sort()
 	b.resolve()
 	if len(b.nodes) == 0 {
 		b.Fail(0, "the topology is empty: read a topic with stream.From or table.From")

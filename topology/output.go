@@ -123,6 +123,20 @@ func (o Output[K, V]) Aside[K2, V2 any](op edge.Op, tag string) Output[K2, V2] {
 	return Output[K2, V2]{o.b, n}
 }
 
+// AsideLater is Aside for a parent that is not there yet: attach gives it. without says what is wrong if that never
+// happens. Its types are internal.
+func AsideLater[K, V any](b *Builder, op edge.Op, tag, without string) (out Output[K, V], attach func(parent *edge.Node)) {
+	n := b.add(op, edge.Processor, reflect.TypeFor[K](), reflect.TypeFor[V]())
+	n.Side = tag
+	n.Open = func(t edge.Task) (any, error) { return edge.Next[K, V](edge.Place{Task: t, Node: n}) }
+	b.waiting[n] = without
+	return Output[K, V]{b, n}, func(parent *edge.Node) {
+		delete(b.waiting, n)
+		n.Parents = append(n.Parents, parent)
+		parent.Children = append(parent.Children, n)
+	}
+}
+
 // topic declares a topic of the user's.
 func (b *Builder) topic(name string) *edge.Topic {
 	if err := checkName(name); err != nil {

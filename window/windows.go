@@ -89,6 +89,17 @@ func (w Windows) GracePeriod() Instant { return Instant(w.grace.Milliseconds()) 
 // Idle returns what CloseIdle was given, in milliseconds; 0: time is that of the records alone.
 func (w Windows) Idle() Instant { return Instant(w.idle.Milliseconds()) }
 
+// Shape says which windows there are, without what refines them: a store of windows is for windows of one shape.
+func (w Windows) Shape() string {
+	switch w.kind {
+	case unlimited:
+		return fmt.Sprintf("one window from %d ms", w.from)
+	case calendar:
+		return "windows of " + w.name
+	}
+	return fmt.Sprintf("windows of %d ms", w.Size())
+}
+
 // Slides reports whether the windows are sliding ones.
 func (w Windows) Slides() bool { return w.kind == sliding }
 

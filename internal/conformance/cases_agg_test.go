@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -14,8 +13,5 @@ var _ = register(map[string]build{
 	},
 	"trace-count": func(b *topology.Builder) {
 		source(b, "in").GroupByKey().Count("s").To(longs("out"))
-	},
-	"win-tumbling-count": func(b *topology.Builder) {
-		source(b, "in").GroupByKey().Windowed(tumbling(10, 0)).Count("s").To(timed(10, serde.Int64))
 	},
 })

@@ -90,3 +90,7 @@ func plus(_ string, v opt, a string) string { return a + "+" + str(v) }
 
 // ms is a duration in event time.
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+
+func sliding(difference, grace int) window.Windows {
+	return window.Sliding(ms(difference)).Grace(ms(grace))
+}

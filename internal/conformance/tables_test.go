@@ -29,8 +29,8 @@ func mapped(t rows, f func(k, v string) opt) rows { return t.MapWithKey(f).Then(
 
 func evenRow(_, v string) bool { return numOf(v)%2 == 0 }
 
-// grouped is a grouping by prefix and the number's class.
-func grouped(n int) func(_, v string) (string, string) {
+// classed is a grouping by prefix and the number's class.
+func classed(n int) func(_, v string) (string, string) {
 	return func(_, v string) (string, string) { return fmt.Sprint("g", numOf(v)%n), v }
 }
 

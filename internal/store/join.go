@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/bits"
 
 	"github.com/thalweg/thalweg/serde"
 )
@@ -124,26 +123,13 @@ func (x *Join[V]) Fetch(k Key, from, to int64) ([]Cell[V], error) {
 
 // Flush appends the values of the transaction to w.
 func (x *Join[V]) Flush(w Changelog) error {
-	t := x.tab
 	for i := range x.refused {
 		r := &x.refused[i]
-		if err := x.log(w, append(t.key[:0], r.key...), []Cell[V]{r.cell}); err != nil {
+		if err := x.log(w, append(x.tab.key[:0], r.key...), []Cell[V]{r.cell}); err != nil {
 			return err
 		}
 	}
-	for _, seg := range t.lists[listDirty] {
-		for gi := range seg.groups {
-			for rest := seg.groups[gi].dirty; rest != 0; rest &= rest - 1 {
-				sl := &seg.slots[gi*groupSlots+bits.TrailingZeros64(rest)]
-				t.meanValue += (float64(len(sl.v.rows()))*x.meanCell - t.meanValue) / 256
-				t.key = t.appendKey(t.key[:0], sl)
-				if err := x.log(w, t.key, sl.v.rows()); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
+	return x.dirty(func(key []byte, row []Cell[V]) error { return x.log(w, key, row) })
 }
 
 // log appends the values of one key that the transaction has put to w.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"math/bits"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -154,6 +155,24 @@ func (s *series[V]) encode(c *Cell[V]) ([]byte, error) {
 		s.meanCell += (float64(len(b)) + 16 - s.meanCell) / 256
 	}
 	return b, err
+}
+
+// dirty calls f with every row that the transaction has changed. f may append to the key.
+func (s *series[V]) dirty(f func(key []byte, row []Cell[V]) error) error {
+	t := s.tab
+	for _, seg := range t.lists[listDirty] {
+		for gi := range seg.groups {
+			for rest := seg.groups[gi].dirty; rest != 0; rest &= rest - 1 {
+				sl := &seg.slots[gi*groupSlots+bits.TrailingZeros64(rest)]
+				t.meanValue += (float64(len(sl.v.rows()))*s.meanCell - t.meanValue) / 256
+				t.key = t.appendKey(t.key[:0], sl)
+				if err := f(t.key, sl.v.rows()); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Ended says that the transaction of the last Flush is committed.

@@ -116,6 +116,7 @@ const (
 	KindTimestampedWindow = "timestamped-window"
 	KindVersioned         = "versioned"
 	KindJoin              = "join"
+	KindSession           = "session"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
