@@ -9,7 +9,6 @@ var pending = []string{
 	"multi",
 	"proc",
 	"sgj",
-	"stj",
 	"sup",
 	"tbl",
 	"trace",
