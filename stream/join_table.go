@@ -6,6 +6,7 @@ import (
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
+	"github.com/thalweg/thalweg/topology"
 )
 
 // JoinTable joins each record with the row of its key, as it is when the record comes; of a table that keeps history, as
@@ -42,6 +43,26 @@ type JoinTableOptions struct {
 	Grace time.Duration
 }
 
+// holding returns the buffer of a join with a grace, nil without one; ok is false for a mistake in it.
+func holding[K, V, V2 any](b *topology.Builder, view *edge.View[K, V2], what, name string, opts []JoinTableOptions) (held *buffer[K, V], ok bool) {
+	if len(opts) > 1 {
+		b.Fail(0, "%s %q is given %d JoinTableOptions, want one at most", what, name, len(opts))
+	}
+	if len(opts) == 0 || opts[0].Grace == 0 {
+		return nil, true
+	}
+	grace := opts[0].Grace
+	switch {
+	case grace < 0 || grace%time.Millisecond != 0:
+		b.Fail(0, "%s %q: Grace %v, want whole milliseconds, 0 or more", what, name, grace)
+	case view.OpenAsOf == nil:
+		b.Fail(0, "%s %q has a Grace, but the table keeps no history: give it state.Options{History: …}", what, name)
+	case grace.Milliseconds() > view.History:
+		b.Fail(0, "%s %q: Grace %v is longer than the table's History of %d ms", what, name, grace, view.History)
+	}
+	return &buffer[K, V]{name: name + "-Buffer", grace: grace.Milliseconds()}, b.Own(what, name+"-Buffer")
+}
+
 func joinTable[K, V, V2, R any](s Stream[K, V], what, kind, name string, t table.Table[K, V2], opts []JoinTableOptions, left bool, f func(V, serde.Opt[V2]) R) Stream[K, R] {
 	b, view := s.out.Builder(), t.View()
 	if view == nil || t.Output().Node() == nil {
@@ -51,24 +72,9 @@ func joinTable[K, V, V2, R any](s Stream[K, V], what, kind, name string, t table
 		b.Fail(0, "%s %q: stream and table belong to different builders", what, name)
 		return Stream[K, R]{}
 	}
-	var held *buffer[K, V]
-	if len(opts) > 1 {
-		b.Fail(0, "%s %q is given %d JoinTableOptions, want one at most", what, name, len(opts))
-	}
-	if len(opts) > 0 && opts[0].Grace != 0 {
-		grace := opts[0].Grace
-		switch {
-		case grace < 0 || grace%time.Millisecond != 0:
-			b.Fail(0, "%s %q: Grace %v, want whole milliseconds, 0 or more", what, name, grace)
-		case view.OpenAsOf == nil:
-			b.Fail(0, "%s %q has a Grace, but the table keeps no history: give it state.Options{History: …}", what, name)
-		case grace.Milliseconds() > view.History:
-			b.Fail(0, "%s %q: Grace %v is longer than the table's History of %d ms", what, name, grace, view.History)
-		}
-		if !b.Own(what, name+"-Buffer") {
-			return Stream[K, R]{}
-		}
-		held = &buffer[K, V]{name: name + "-Buffer", grace: grace.Milliseconds()}
+	held, ok := holding[K, V](b, view, what, name, opts)
+	if !ok {
+		return Stream[K, R]{}
 	}
 	in := s.byKey(name)
 	op := edge.Op{
@@ -85,11 +91,11 @@ func joinTable[K, V, V2, R any](s Stream[K, V], what, kind, name string, t table
 	if held != nil {
 		op.Stores = append(op.Stores, held.pending())
 	}
+	open := view.Open
+	if view.OpenAsOf != nil {
+		open = view.OpenAsOf
+	}
 	out := in.Apply[K, R](op, func(at edge.Place, next edge.Emit[K, R]) (edge.Emit[K, V], error) {
-		open := view.Open
-		if view.OpenAsOf != nil {
-			open = view.OpenAsOf
-		}
 		get, err := open(at)
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ var pending = []string{
 	"agg",
 	"cog",
 	"emit",
-	"fkj",
 	"multi",
 	"proc",
 	"sgj",

@@ -197,7 +197,7 @@ func (w *written) add(topic string, r topology.Record[[]byte, []byte]) {
 	if slices.Contains(w.sinks, topic) {
 		w.out = append(w.out, sunk{topic, r})
 	}
-	if strings.HasSuffix(topic, "-changelog") {
+	if strings.HasPrefix(topic, "test-") {
 		l := w.logs[topic]
 		if l == nil {
 			l = &changelog{last: map[string]topology.Record[[]byte, []byte]{}}
