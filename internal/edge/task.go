@@ -112,6 +112,25 @@ func Next[K, V any](p Place) (Emit[K, V], error) {
 	return Fan[K, V](p.Task, p.Node.Name, to)
 }
 
+// Aside returns what feeds the side node of that tag below the node at p, nil if nobody asked for it.
+func Aside[K, V any](p Place, tag string) (Emit[K, V], error) {
+	for _, n := range p.Node.Children {
+		if n.Side != tag {
+			continue
+		}
+		f, err := p.Receive(n)
+		if err != nil {
+			return nil, err
+		}
+		next, ok := f.(Emit[K, V])
+		if !ok {
+			return nil, fmt.Errorf("the tag %q is of other types in the topology: %v, %v", tag, n.Key, n.Val)
+		}
+		return next, nil
+	}
+	return nil, nil
+}
+
 // Fan returns what sends a record to each of the nodes, in their order.
 func Fan[K, V any](t Task, from string, to []*Node) (Emit[K, V], error) {
 	fs := make([]Emit[K, V], len(to))
@@ -155,7 +174,9 @@ type Op struct {
 	Kind         string // of its generated name, as in "KSTREAM-FILTER"
 	Label        string // instead of a generated name
 	Reads, Keeps Need
+	Passes       Need // of a side node
 	Touch        bool
+	TakesNoKey   bool
 	Stores       []any // state.AnySpec, or Pending
 	Resolve      func(n *Node, in Serdes) (out Serdes, err error)
 }

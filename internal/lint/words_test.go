@@ -18,7 +18,7 @@ var panics = map[string]string{
 	"internal/store/arena.go":          "a terabyte of keys does not fit into memory before",
 	"internal/store/checkpoint.go":     "order of calls within the store",
 	"internal/store/db.go":             "order of calls within the store",
-	"stream/aggregate.go":              "reaches a user's callback as its own panic would, under test only; the task makes an error of it",
+	"internal/edge/guard.go":           "reaches a user's callback as its own panic would, under test only; the task makes an error of it",
 }
 
 // TestPanics checks that panics are assertions.

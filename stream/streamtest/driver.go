@@ -67,6 +67,7 @@ type Driver struct {
 	instances  []*instance
 	dropped    map[string]int64 // of tasks that are gone
 	woken      chan struct{}    // a call of some task has ended
+	written    func(topic string, r topology.Record[[]byte, []byte])
 }
 
 // place is a partition.
@@ -200,6 +201,11 @@ func (d *Driver) Commit() {
 	}
 	d.run()
 }
+
+// Written calls f with every record that the topology writes from now on, once it is committed and in the order of
+// writing, whatever its topic: repartition topics and changelogs are among them. A nil value is null. f owns the
+// slices. It is how a test records a topology, or compares it with a recording.
+func (d *Driver) Written(f func(topic string, r topology.Record[[]byte, []byte])) { d.written = f }
 
 // Crash kills an instance between two records, its open transaction lost, and lets the others take over. What its disk
 // had not synced is lost as well.

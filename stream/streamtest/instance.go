@@ -23,8 +23,8 @@ type instance struct {
 	db      *store.DB
 	budget  *store.Budget
 	tasks   []*task.Task
-	pending map[place][]raw // written in the open transaction
-	since   int             // records since the last commit
+	pending []written // in the open transaction, in order
+	since   int       // records since the last commit
 }
 
 type taskKey struct {
@@ -49,7 +49,7 @@ func (in *instance) newDisk() { in.fs = vfs.NewCrashableMem() }
 
 func (in *instance) start() {
 	in.d.t.Helper()
-	in.pending = map[place][]raw{}
+	in.pending = nil
 	in.budget = store.NewBudget(memory)
 	in.alive = true
 	if len(in.d.graph.Stores) == 0 {
@@ -245,12 +245,9 @@ func (in *instance) commit() {
 			d.t.Fatal(err)
 		}
 	}
-	for at, rs := range in.pending {
-		if err := d.topics[at.topic].parts[at.partition].append(rs); err != nil {
-			d.t.Fatal(err)
-		}
+	if err := in.publish(); err != nil {
+		d.t.Fatal(err)
 	}
-	clear(in.pending)
 	for _, t := range in.tasks {
 		for _, o := range t.Offsets() {
 			d.offsets[place{o.Topic, o.Partition}] = commit{o.Offset, o.Metadata}
@@ -262,6 +259,30 @@ func (in *instance) commit() {
 			in.checkpoint(t)
 		}
 	}
+}
+
+// publish appends what is pending to the logs, one batch a partition.
+func (in *instance) publish() error {
+	d, by := in.d, map[place][]raw{}
+	for _, w := range in.pending {
+		by[w.place] = append(by[w.place], w.raw)
+	}
+	for at, rs := range by {
+		if err := d.topics[at.topic].parts[at.partition].append(rs); err != nil {
+			return err
+		}
+	}
+	if d.written != nil {
+		for _, w := range in.pending {
+			r, err := w.record()
+			if err != nil {
+				return err
+			}
+			d.written(w.topic, r)
+		}
+	}
+	in.pending = in.pending[:0]
+	return nil
 }
 
 // checkpoint writes the task's stores to the instance's disk.
