@@ -181,7 +181,7 @@ func ours(rec *conformance.Recording, store string) string {
 
 // readVersions compares the latest version of each key of the input, and the answers as of the times listed: those of
 // the input at which the answer changes.
-func readVersions(d *streamtest.Driver, name string, want []map[string]any) error {
+func readVersions(c state.Client, name string, want []map[string]any) error {
 	for _, row := range want {
 		key := encodings(row["key"])[0]
 		asked := [][2]any{{json.Number("-1"), row["latest"]}}
@@ -194,7 +194,7 @@ func readVersions(d *streamtest.Driver, name string, want []map[string]any) erro
 				q.Op = "get"
 			}
 			got := "null"
-			for a, err := range d.Ask(context.Background(), q) {
+			for a, err := range c.Ask(context.Background(), q) {
 				if err != nil {
 					return err
 				}
@@ -209,12 +209,12 @@ func readVersions(d *streamtest.Driver, name string, want []map[string]any) erro
 }
 
 // readUnmatched compares the records that wait for a partner.
-func readUnmatched(d *streamtest.Driver, name string, want []map[string]any) error {
+func readUnmatched(c state.Client, name string, want []map[string]any) error {
 	var wanted, got []string
 	for _, row := range want {
 		wanted = append(wanted, fmt.Sprintf("%d %v %s %s", number(row["ts"]), row["side"], show(encodings(row["key"])[0]), show(encodings(row["value"])[0])))
 	}
-	for a, err := range d.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
+	for a, err := range c.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
 		if err != nil {
 			return err
 		}
@@ -229,12 +229,12 @@ func readUnmatched(d *streamtest.Driver, name string, want []map[string]any) err
 }
 
 // readSubscriptions compares keys and times: the values are in a format of Kafka Streams' own.
-func readSubscriptions(d *streamtest.Driver, name string, want []map[string]any) error {
+func readSubscriptions(c state.Client, name string, want []map[string]any) error {
 	var wanted, got []string
 	for _, row := range want {
 		wanted = append(wanted, fmt.Sprintf("%v %d", row["keyHex"], number(row["ts"])))
 	}
-	for a, err := range d.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
+	for a, err := range c.Ask(context.Background(), state.Question{Store: name, Op: "all"}) {
 		if err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func readSubscriptions(d *streamtest.Driver, name string, want []map[string]any)
 }
 
 // readers compare the rows of a store with the recorded ones, by kind.
-var readers = map[string]func(d *streamtest.Driver, name string, want []map[string]any) error{
+var readers = map[string]func(c state.Client, name string, want []map[string]any) error{
 	"kv":        readRows("all", "key", "value"),
 	"kv-ts":     readRows("all", "key", "value", "ts"),
 	"window":    readRows("fetchall", "key", "start", "value"),
@@ -258,8 +258,8 @@ var readers = map[string]func(d *streamtest.Driver, name string, want []map[stri
 
 // readRows reads all rows and compares the fields named. Rows of windows are compared as a sorted list: Kafka Streams'
 // own order depends on its segments.
-func readRows(op string, fields ...string) func(d *streamtest.Driver, name string, want []map[string]any) error {
-	return func(d *streamtest.Driver, name string, want []map[string]any) error {
+func readRows(op string, fields ...string) func(c state.Client, name string, want []map[string]any) error {
+	return func(c state.Client, name string, want []map[string]any) error {
 		var wanted, got []string
 		for _, row := range want {
 			line := ""
@@ -273,7 +273,7 @@ func readRows(op string, fields ...string) func(d *streamtest.Driver, name strin
 			wanted = append(wanted, line)
 		}
 		q := state.Question{Store: name, Op: op, To: window.Forever}
-		for a, err := range d.Ask(context.Background(), q) {
+		for a, err := range c.Ask(context.Background(), q) {
 			if err != nil {
 				return err
 			}

@@ -42,18 +42,22 @@ var deviations = map[string]string{
 	"trace-numbering":    "it is of the names that Kafka Streams generates; here durable names are given by the user",
 }
 
+// goldenDir is where the recordings are: those of the project, or others.
+func goldenDir() string {
+	if dir := os.Getenv("GOLDEN_DIR"); dir != "" {
+		return dir
+	}
+	return "testdata"
+}
+
 // TestRecordings replays every recording and compares all that came out.
 func TestRecordings(t *testing.T) {
-	dir := os.Getenv("GOLDEN_DIR")
-	if dir == "" {
-		dir = "testdata"
-	}
-	all, err := conformance.Load(dir)
+	all, err := conformance.Load(goldenDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(all) == 0 {
-		t.Fatalf("no recordings in %s", dir)
+		t.Fatalf("no recordings in %s", goldenDir())
 	}
 	byCase := map[string][]*conformance.Recording{}
 	for _, r := range all {
@@ -121,9 +125,9 @@ var throttles = []string{
 	"__emit.interval.ms.kstreams.outer.join.spurious.results.fix__",
 }
 
-// replay runs one recording on the production task loop.
-func replay(t *testing.T, f build, rec *conformance.Recording) {
-	throttled := func(b *topology.Builder) {
+// configured is f with the settings of the recording.
+func configured(rec *conformance.Recording, f build) build {
+	return func(b *topology.Builder) {
 		for _, name := range throttles {
 			if ms := rec.Config[name]; ms != nil {
 				b.EmitEvery(edge.Millis(number(ms)))
@@ -131,7 +135,11 @@ func replay(t *testing.T, f build, rec *conformance.Recording) {
 		}
 		f(b)
 	}
-	d := streamtest.New(t, throttled, streamtest.Options{Partitions: 1, Start: time.UnixMilli(0), Seed: rec.Seed})
+}
+
+// replay runs one recording on the production task loop.
+func replay(t *testing.T, f build, rec *conformance.Recording) {
+	d := streamtest.New(t, configured(rec, f), streamtest.Options{Partitions: 1, Start: time.UnixMilli(0), Seed: rec.Seed})
 	w := &written{sinks: rec.Sinks, logs: map[string]*changelog{}}
 	d.Written(w.add)
 	ins := map[string]*streamtest.Topic[[]byte, serde.Opt[[]byte]]{}
