@@ -67,14 +67,30 @@ func (s messageSerde[T]) Decode(data []byte) (v T, err error) {
 
 // For is the default for T, by the first of these rules that fits:
 //
+//   - an [Opt] is what it holds, absent as null;
 //   - a scalar of this package, [Void], or int, which is written as an int64;
 //   - a protobuf message, once package serde/protobuf is imported. Without it a message is an error: JSON would lose
 //     fields of it;
 //   - encoding.BinaryMarshaler on T with encoding.BinaryUnmarshaler on *T, as time.Time has them: [Binary];
 //   - what JSON cannot write (functions, channels, complex numbers) is an error;
 //   - [JSON].
-func For[T any]() (Serde[T], error) {
+func For[T any]() (Serde[T], error) { return ForUsing[T](func(reflect.Type) any { return nil }) }
+
+// ForUsing is For with a serde of the caller's for some types: given returns it, nil for others.
+func ForUsing[T any](given func(reflect.Type) any) (Serde[T], error) {
 	t := reflect.TypeFor[T]()
+	if s, ok := given(t).(Serde[T]); ok {
+		return s, nil
+	}
+	if o, ok := any(*new(T)).(interface {
+		optional(func(reflect.Type) any) (any, error)
+	}); ok {
+		s, err := o.optional(given)
+		if err != nil {
+			return nil, err
+		}
+		return s.(Serde[T]), nil
+	}
 	if s, ok := scalars[t]; ok {
 		return s.(Serde[T]), nil
 	}
@@ -95,6 +111,15 @@ func For[T any]() (Serde[T], error) {
 		return nil, fmt.Errorf("serde: no default for %s: give a serde with Builder.Use", t)
 	}
 	return JSON[T](), nil
+}
+
+// optional returns the serde of Opt[T] for ForUsing, which cannot name the T within.
+func (Opt[T]) optional(given func(reflect.Type) any) (any, error) {
+	s, err := ForUsing[T](given)
+	if err != nil {
+		return nil, err
+	}
+	return Optional(s), nil
 }
 
 // Name is what s calls itself in descriptions, lock files and stores: its String method's answer, else its type.

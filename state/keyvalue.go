@@ -23,7 +23,7 @@ type KeyValue[K, V any] interface {
 
 // NewKeyValue declares a map. Its rows bear, in the changelog, the time of the record that wrote them.
 func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[KeyValue[K, V]] {
-	p := plan(store.KindKV, name, typeName(k), typeName(v), 0, 0, opts)
+	p := plan(store.KindKV, name, typeName(k), typeName(v), opts)
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[KeyValue[K, V]] {
 		return Spec[KeyValue[K, V]]{p: p, make: func(env store.Env) (KeyValue[K, V], store.Store, error) {

@@ -19,13 +19,41 @@ type Options struct {
 	NoChangelog bool              // the store is empty after a move or the loss of the disk
 	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
 	Retention   time.Duration     // windows: how long they stay, at least what the definition needs
+	History     time.Duration     // tables: keep versions so far back, and answer joins as of the record's time
 }
 
 // additional is how much longer than the store a changelog keeps windows, for clocks that differ.
 const additional = 24 * time.Hour
 
-// plan returns what a topology must know of a store. size and retention are 0 for stores that are not of windows.
-func plan(kind, name, key, value string, size, retention time.Duration, opts []Options) store.Plan {
+// plan returns what a topology must know of a store that is not of windows.
+func plan(kind, name, key, value string, opts []Options) store.Plan {
+	p := planAny(kind, name, key, value, opts)
+	if len(opts) > 0 && opts[0].Retention != 0 {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows", name))
+	}
+	return p
+}
+
+// planWindows is plan for stores of windows or sessions, which stay for retention, in ms. shape says which windows there
+// are.
+func planWindows(kind, name, key, value, shape string, size, retention int64, opts []Options) store.Plan {
+	p := planAny(kind, name, key+" in "+shape, value, opts)
+	if len(opts) > 0 {
+		retention = max(retention, opts[0].Retention.Milliseconds())
+	}
+	p.Size, p.Retention = size, retention
+	if size < 0 || retention < size || retention < 1 {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q keeps windows of %d ms for %d ms", name, size, retention))
+	}
+	p.Settings["cleanup.policy"] = "compact,delete"
+	p.Settings["retention.ms"] = strconv.FormatInt(plus(p.Retention, additional.Milliseconds()), 10)
+	if len(opts) > 0 {
+		maps.Copy(p.Settings, opts[0].Changelog)
+	}
+	return p
+}
+
+func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	var o Options
 	p := store.Plan{Name: name, Schema: store.Schema{Kind: kind, Key: key, Value: value}}
 	if len(opts) > 1 {
@@ -36,17 +64,8 @@ func plan(kind, name, key, value string, size, retention time.Duration, opts []O
 	}
 	p.InMemory, p.Changelog = o.InMemory, !o.NoChangelog
 	p.Settings = map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
-	if kind == store.KindWindow || kind == store.KindTimestampedWindow {
-		retention = max(retention, o.Retention)
-		p.Size, p.Retention = size.Milliseconds(), retention.Milliseconds()
-		p.Schema.Key += fmt.Sprintf(" in windows of %d ms", p.Size)
-		p.Settings["cleanup.policy"] = "compact,delete"
-		p.Settings["retention.ms"] = strconv.FormatInt(plus(p.Retention, additional.Milliseconds()), 10)
-		if size < 0 || retention < size || p.Retention < 1 {
-			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q keeps windows of %v for %v", name, size, retention))
-		}
-	} else if o.Retention != 0 {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows", name))
+	if o.History != 0 && kind != store.KindVersioned {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables; a processor's store is declared with NewVersioned", name))
 	}
 	if name == "" {
 		p.Err = errors.Join(p.Err, errors.New("state: a store without a name"))

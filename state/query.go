@@ -29,7 +29,7 @@ type Client interface {
 // Question is what a Client is asked, in bytes. Only implementers of Client look inside.
 type Question struct {
 	Store      string
-	Op         string // as in the store: "get", "range", "all"; of windows "get", "fetch", "fetchall"
+	Op         string // as in the store: "get", "range", "all"; of versions "asof" too; of windows "get", "fetch", "fetchall"
 	Key, Upper []byte
 	From, To   window.Instant
 	Local      bool
@@ -65,6 +65,8 @@ type Rows[K, V any] struct {
 	key    serde.Serde[K]
 	value  func(k K, data []byte) (v V, ok bool, err error)
 	q      Question
+	// answer replaces the client: of rows that come of two stores.
+	answer func(ctx context.Context, q Question, k *K) iter.Seq2[Entry[K, V], error]
 }
 
 // RowsOf reads the store of that name. It is for the library's own use; see [QueryKeyValue].
@@ -77,6 +79,9 @@ func RowsOf[K, V any](c Client, name string, k serde.Serde[K], v serde.Serde[V])
 
 // MapRows reads the rows of r as f makes them: a row that f refuses is not there. It is for the library's own use.
 func MapRows[K, V, V2 any](r Rows[K, V], f func(K, V) (V2, bool)) Rows[K, V2] {
+	if r.answer != nil {
+		return Rows[K, V2]{client: r.client, key: r.key, q: r.q, answer: mapAnswer(r.answer, f)}
+	}
 	return Rows[K, V2]{client: r.client, key: r.key, q: r.q, value: func(k K, data []byte) (v2 V2, ok bool, err error) {
 		v, ok, err := r.value(k, data)
 		if ok && err == nil {
@@ -95,8 +100,31 @@ func QueryKeyValue[K, V any](s Spec[KeyValue[K, V]], c Client) Rows[K, V] {
 
 // Get returns the row of k.
 func (r Rows[K, V]) Get(ctx context.Context, k K) (v V, ok bool, err error) {
+	e, ok, err := r.entry(ctx, k)
+	return e.Value, ok, err
+}
+
+// entry is Get with the row's time.
+func (r Rows[K, V]) entry(ctx context.Context, k K) (e Entry[K, V], ok bool, err error) {
 	q := r.q
 	q.Op = "get"
+	rows := r.answer
+	if rows == nil {
+		if q.Key, err = encode(r.client, r.key, k); err != nil {
+			return e, false, err
+		}
+		rows = func(ctx context.Context, q Question, _ *K) iter.Seq2[Entry[K, V], error] { return r.ask(ctx, q) }
+	}
+	for e, err := range rows(ctx, q, &k) {
+		return e, err == nil, err
+	}
+	return e, false, nil
+}
+
+// AsOf returns the row of k as it stood at t. The table must keep history.
+func (r Rows[K, V]) AsOf(ctx context.Context, k K, t window.Instant) (v V, ok bool, err error) {
+	q := r.q
+	q.Op, q.From = "asof", t
 	if q.Key, err = encode(r.client, r.key, k); err != nil {
 		return v, false, err
 	}
@@ -138,6 +166,9 @@ func (r Rows[K, V]) After(t Token) Rows[K, V] { r.q.After = t; return r }
 
 // ask returns the typed rows that answer q.
 func (r Rows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[K, V], error] {
+	if r.answer != nil {
+		return r.answer(ctx, q, nil)
+	}
 	return func(yield func(Entry[K, V], error) bool) {
 		if r.client == nil || r.key == nil || r.value == nil {
 			yield(Entry[K, V]{}, errNoClient)

@@ -99,6 +99,22 @@ func RawKV[K, V any](h Timestamped[K, V]) *store.KV[V] {
 	return nil
 }
 
+// RawKeyValue is RawKV for plain stores.
+func RawKeyValue[K, V any](h KeyValue[K, V]) *store.KV[V] {
+	if t, ok := h.(*keyValue[K, V]); ok {
+		return t.kv
+	}
+	return nil
+}
+
+// RawVersioned is RawKV for stores of versions.
+func RawVersioned[K, V any](h Versioned[K, V]) *store.Versioned[V] {
+	if x, ok := h.(*versioned[K, V]); ok {
+		return x.x
+	}
+	return nil
+}
+
 // RawWindow is RawKV for stores of windows.
 func RawWindow[K, V any](h Window[K, V]) *store.Window[V] {
 	if w, ok := h.(*windows[K, V]); ok {

@@ -131,7 +131,7 @@ func TestPlans(t *testing.T) {
 		"without a name": state.NewKeyValue("", serde.String, serde.Int64),
 		"2 Options":      state.NewKeyValue("x", serde.String, serde.Int64, state.Options{}, state.Options{}),
 		"no serde":       state.NewTimestamped[string, int64]("x", nil, nil),
-		"for 1s":         state.NewWindow("x", time.Minute, time.Second, serde.String, serde.Int64),
+		"for 1000 ms":    state.NewWindow("x", time.Minute, time.Second, serde.String, serde.Int64),
 		"Retention is":   state.NewKeyValue("x", serde.String, serde.Int64, state.Options{Retention: 1}),
 		"not declared":   state.Spec[int]{},
 	} {

@@ -27,7 +27,7 @@ type Entry[K, V any] struct {
 
 // NewTimestamped declares a map that keeps times.
 func NewTimestamped[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Timestamped[K, V]] {
-	p := plan(store.KindTimestampedKV, name, typeName(k), typeName(v), 0, 0, opts)
+	p := plan(store.KindTimestampedKV, name, typeName(k), typeName(v), opts)
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Timestamped[K, V]] {
 		return Spec[Timestamped[K, V]]{p: p, make: func(env store.Env) (Timestamped[K, V], store.Store, error) {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"iter"
 	"time"
 
@@ -25,23 +26,38 @@ type Window[K, V any] interface {
 // NewWindow declares a window store for windows of one size, kept for retention. It is made for windows whose starts
 // are shared by many keys.
 func NewWindow[K, V any](name string, size, retention time.Duration, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
-	p := plan(store.KindTimestampedWindow, name, typeName(k), typeName(v), size, retention, opts)
+	ms := size.Milliseconds()
+	p := planWindows(store.KindTimestampedWindow, name, typeName(k), typeName(v), fmt.Sprintf("windows of %d ms", ms), ms, retention.Milliseconds(), opts)
+	return windowSpec(p, k, v, nil)
+}
+
+// WindowsOf declares the store of an aggregate by windows. It is for the library's own use.
+func WindowsOf[K, V any](name string, w window.Windows, retention window.Instant, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
+	size, ends := int64(w.Size()), (func(int64) int64)(nil)
+	if !w.Even() && !w.Slides() {
+		size = 0 // they differ
+		ends = func(start int64) int64 { return int64(w.End(window.Instant(start))) }
+	}
+	return windowSpec(planWindows(store.KindTimestampedWindow, name, typeName(k), typeName(v), w.Shape(), size, int64(retention), opts), k, v, ends)
+}
+
+func windowSpec[K, V any](p store.Plan, k serde.Serde[K], v serde.Serde[V], ends func(int64) int64) Spec[Window[K, V]] {
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Window[K, V]] {
 		return Spec[Window[K, V]]{p: p, make: func(env store.Env) (Window[K, V], store.Store, error) {
-			w, err := store.OpenWindow(env, name, p.Schema, p.Size, p.Retention, serde.Single(v))
+			w, err := store.OpenWindow(env, p.Name, p.Schema, p.Size, p.Retention, serde.Single(v))
 			if err != nil {
 				return nil, nil, err
 			}
-			return &windows[K, V]{newHandle(name, env, k), w, window.Instant(p.Size)}, w, nil
+			w.Ends = ends
+			return &windows[K, V]{newHandle(p.Name, env, k), w}, w, nil
 		}}
 	})
 }
 
 type windows[K, V any] struct {
 	handle[K]
-	w    *store.Window[V]
-	size window.Instant
+	w *store.Window[V]
 }
 
 func (m *windows[K, V]) Get(k K, start window.Instant) (v V, ok bool, err error) {
@@ -106,8 +122,7 @@ func (m *windows[K, V]) each(rows iter.Seq2[store.WindowEntry[V], error]) iter.S
 				return
 			}
 			k, ok := m.decode(e.Key)
-			start := window.Instant(e.Start)
-			if !ok || !yield(window.Key[K]{Key: k, Start: start, End: start.Plus(m.size)}, e.Value) {
+			if !ok || !yield(window.Key[K]{Key: k, Start: window.Instant(e.Start), End: window.Instant(m.w.End(e.Start))}, e.Value) {
 				return
 			}
 		}

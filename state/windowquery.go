@@ -12,15 +12,34 @@ import (
 type WindowRows[K, V any] struct {
 	client Client
 	key    serde.Serde[K]
-	val    serde.Serde[V]
+	value  func(k window.Key[K], data []byte) (v V, ok bool, err error)
 	q      Question
+}
+
+// WindowRowsOf reads the store of that name. It is for the library's own use; see [QueryWindow].
+func WindowRowsOf[K, V any](c Client, name string, k serde.Serde[K], v serde.Serde[V]) WindowRows[K, V] {
+	return WindowRows[K, V]{client: c, key: k, q: Question{Store: name}, value: func(_ window.Key[K], data []byte) (V, bool, error) {
+		x, err := v.Decode(data)
+		return x, err == nil, err
+	}}
+}
+
+// MapWindowRows reads the rows of r as f makes them: a row that f refuses is not there. It is for the library's own use.
+func MapWindowRows[K, V, V2 any](r WindowRows[K, V], f func(window.Key[K], V) (V2, bool)) WindowRows[K, V2] {
+	return WindowRows[K, V2]{client: r.client, key: r.key, q: r.q, value: func(k window.Key[K], data []byte) (v2 V2, ok bool, err error) {
+		v, ok, err := r.value(k, data)
+		if ok && err == nil {
+			v2, ok = f(k, v)
+		}
+		return v2, ok, err
+	}}
 }
 
 // QueryWindow reads a processor's Window store from outside.
 func QueryWindow[K, V any](s Spec[Window[K, V]], c Client) WindowRows[K, V] {
 	k, _ := s.key.(serde.Serde[K])
 	v, _ := s.val.(serde.Serde[V])
-	return WindowRows[K, V]{client: c, key: k, val: v, q: Question{Store: s.Name()}}
+	return WindowRowsOf(c, s.Name(), k, v)
 }
 
 // Get returns the value of k in the window that starts at start.
@@ -66,7 +85,7 @@ func (r WindowRows[K, V]) fetch(ctx context.Context, op string, k K, from, to wi
 // ask returns the typed rows that answer q.
 func (r WindowRows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[window.Key[K], V], error] {
 	return func(yield func(Entry[window.Key[K], V], error) bool) {
-		if r.client == nil || r.key == nil || r.val == nil {
+		if r.client == nil || r.key == nil {
 			yield(Entry[window.Key[K], V]{}, errNoClient)
 			return
 		}
@@ -75,8 +94,12 @@ func (r WindowRows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[w
 			if err == nil {
 				e.Key.Key, err = r.key.Decode(a.Key)
 			}
+			ok := true
 			if err == nil {
-				e.Value, err = r.val.Decode(a.Value)
+				e.Value, ok, err = r.value(e.Key, a.Value)
+			}
+			if err == nil && !ok {
+				continue
 			}
 			if err != nil {
 				yield(Entry[window.Key[K], V]{}, err)

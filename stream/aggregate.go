@@ -1,9 +1,6 @@
 package stream
 
 import (
-	"bytes"
-	"fmt"
-
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -16,26 +13,9 @@ type folder[K, V, A any] = func(k K, v V, a serde.Opt[A]) serde.Opt[A]
 // opener makes the folder of one task.
 type opener[K, V, A any] = func(at edge.Place, s serde.Serde[A]) folder[K, V, A]
 
-// folding opens f, under test with a check that f leaves the aggregate it is given alone: undo and Change.Old stand on
-// that.
+// folding opens f.
 func folding[K, V, A any](f folder[K, V, A]) opener[K, V, A] {
-	return func(at edge.Place, s serde.Serde[A]) folder[K, V, A] {
-		if !at.Strict() {
-			return f
-		}
-		return func(k K, v V, a serde.Opt[A]) serde.Opt[A] {
-			before, err := s.Append([]byte{}, a.Value)
-			out := f(k, v, a)
-			if !a.OK || err != nil {
-				return out
-			}
-			if after, err := s.Append([]byte{}, a.Value); err == nil && !bytes.Equal(before, after) {
-				panic(fmt.Sprintf("stream: %s: %s: the callback changed the aggregate it was given: return a changed copy instead; was %.200q, is %.200q",
-					at.Node.Pos, at.Node.Name, before, after))
-			}
-			return out
-		}
-	}
+	return func(at edge.Place, s serde.Serde[A]) folder[K, V, A] { return edge.Guard(at, s, f) }
 }
 
 // aggregate adds the node that folds the records of each key into a row of its own store.
@@ -88,17 +68,9 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 			if sendOld {
 				c.Old = old
 			}
-			if c.New.OK {
-				err = kv.Put(key, c.New.Value, t)
-			} else {
-				err = kv.Delete(key, t)
-			}
-			if err != nil {
-				return err
-			}
 			at := m.Time
 			m.Time = t
-			err = next(m, k, c)
+			err = table.Put(kv, key, m, k, c, next)
 			m.Time = at
 			return err
 		}, nil

@@ -130,3 +130,26 @@ func ExampleWindowed_Then() {
 	// Output:
 	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 1
 }
+
+func ExampleWindowed_Late() {
+	streamtest.Example(func(b *topology.Builder) {
+		perTen := stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10 * time.Millisecond))
+		perTen.Late().To(others)
+		perTen.Count("counts").To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(12, "a", 5)
+		in.PutAt(8, "a", 7) // its window closed at 10
+		d.Topic(perWindow).Print()
+		fmt.Println("late:")
+		d.Topic(others).Print()
+		fmt.Println(d.Dropped())
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 1
+	// {a 1970-01-01T00:00:00.01Z 1970-01-01T00:00:00.02Z} 1
+	// late:
+	// a 7
+	// map[]
+}

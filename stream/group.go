@@ -6,7 +6,6 @@ import (
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
-	"github.com/thalweg/thalweg/window"
 )
 
 // Zero starts an aggregate at its zero value.
@@ -31,14 +30,6 @@ func (g Grouped[K, V]) Then[R any](f func(Grouped[K, V]) R) R { return f(g) }
 
 // Output steps down to the Processor API.
 func (g Grouped[K, V]) Output() topology.Output[K, V] { return g.s.out }
-
-// Windowed groups by windows too.
-func (g Grouped[K, V]) Windowed(w window.Windows) Windowed[K, V] {
-	if err := w.Validate(); err != nil && g.s.out.Builder() != nil {
-		g.s.out.Builder().Fail(0, "Windowed: %v", err)
-	}
-	return Windowed[K, V]{g.s, w}
-}
 
 // Count counts the records of each key. Records without key or value are dropped and counted.
 //

@@ -96,7 +96,7 @@ func (r *reader[K, V]) seek(ctx context.Context, c *kafka.Client) error {
 		return err
 	}
 	if ts[r.t.Name] == nil {
-		return fmt.Errorf("stream: topic %q does not exist", r.t.Name)
+		return fmt.Errorf("stream: topic %q: %w", r.t.Name, kafka.ErrNoTopic)
 	}
 	var ps []kafka.Place
 	for i := range ts[r.t.Name].Leaders {

@@ -37,6 +37,17 @@ func (s Stream[K, V]) Named(name string) Stream[K, V] {
 // To writes the stream to a topic.
 func (s Stream[K, V]) To(t topology.Topic[K, V]) { s.out.Sink(t) }
 
+// ToDynamic writes each record to the topic that name picks, with serdes and partitioner of like, whose own name does not
+// matter. The topics must exist: a record for one that does not is a failure to produce, answered by the app's policy.
+//
+//	in        (a 1)      (b 2)
+//	name      "odd"      "even"
+//	odd       (a 1)
+//	even                 (b 2)
+func (s Stream[K, V]) ToDynamic(like topology.Topic[K, V], name func(topology.Record[K, V]) string) {
+	s.out.SinkTo(like, name)
+}
+
 // Merge joins streams into one. Each keeps its order.
 //
 //	s    (a 1)       (b 2)
@@ -73,7 +84,7 @@ type RepartitionOptions struct {
 // byKey is s with equal keys in one partition: repartitioned under that name if need be.
 func (s Stream[K, V]) byKey(name string) topology.Output[K, V] {
 	if s.rekeyed {
-		return s.out.Repartition(name, 0)
+		return s.out.ByKey(name)
 	}
 	return s.out
 }
@@ -105,7 +116,18 @@ func Changes[K, V any](t table.Table[K, V]) Stream[K, table.Change[V]] {
 	if v := t.View(); v != nil {
 		v.Old(true)
 	}
-	return Stream[K, table.Change[V]]{out: t.Output()}
+	op := updatesOp()
+	op.Keeps.Val = true
+	return Stream[K, table.Change[V]]{out: t.Output().Apply[K, table.Change[V]](op,
+		func(_ edge.Place, next edge.Emit[K, table.Change[V]]) (edge.Emit[K, table.Change[V]], error) {
+			return func(m *edge.Meta, k K, c table.Change[V]) error {
+				was := m.Stale
+				m.Stale = false
+				err := next(m, k, c)
+				m.Stale = was
+				return err
+			}, nil
+		})}
 }
 
 // WindowUpdates returns the new values of a windowed table under its windowed keys.

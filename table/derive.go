@@ -33,12 +33,12 @@ func filter[K, V any](t Table[K, V], what string, pred func(K, V) bool, want boo
 		return serde.Opt[V]{}
 	}
 	out := t.out.Apply[K, Change[V]](tableOp("KTABLE-FILTER", edge.Need{Key: true, Val: true}), func(_ edge.Place, next edge.Emit[K, Change[V]]) (edge.Emit[K, Change[V]], error) {
-		sendOld := old
+		sendOld, holdBack := old, t.view.OpenAsOf == nil
 		return func(m *edge.Meta, k K, c Change[V]) error {
 			c.New = pass(k, c.New)
 			if sendOld {
 				c.Old = pass(k, c.Old)
-				if !c.New.OK && !c.Old.OK {
+				if holdBack && !c.New.OK && !c.Old.OK {
 					return nil
 				}
 			}
@@ -47,6 +47,7 @@ func filter[K, V any](t Table[K, V], what string, pred func(K, V) bool, want boo
 	})
 	view := derived(t.view, func(k K, v V) (V, bool) { return v, pred(k, v) == want })
 	view.Old = func(force bool) bool { old = t.view.Old(force) || old; return old }
+	view.Filtered = view.OpenAsOf == nil
 	return Table[K, V]{out, view}
 }
 
@@ -71,13 +72,19 @@ func (t Table[K, V]) MapWithKey[V2 any](f func(K, V) V2) Table[K, V2] {
 }
 
 func mapRows[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) V2) Table[K, V2] {
+	return convert(t, reads, func(k K, v V) serde.Opt[V2] { return serde.Some(f(k, v)) })
+}
+
+// convert maps each row to one or to none.
+func convert[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) serde.Opt[V2]) Table[K, V2] {
 	old := false
 	apply := func(k K, v serde.Opt[V]) serde.Opt[V2] {
 		if !v.OK {
 			return serde.Opt[V2]{}
 		}
-		return serde.Some(f(k, v.Value))
+		return f(k, v.Value)
 	}
+	reads.Val = true
 	out := t.out.Apply[K, Change[V2]](tableOp("KTABLE-MAPVALUES", reads), func(_ edge.Place, next edge.Emit[K, Change[V2]]) (edge.Emit[K, Change[V]], error) {
 		sendOld := old
 		return func(m *edge.Meta, k K, c Change[V]) error {
@@ -88,7 +95,7 @@ func mapRows[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) V2) Tabl
 			return next(m, k, n)
 		}, nil
 	})
-	view := derived(t.view, func(k K, v V) (V2, bool) { return f(k, v), true })
+	view := derived(t.view, func(k K, v V) (V2, bool) { v2 := f(k, v); return v2.Value, v2.OK })
 	view.Old = func(force bool) bool { old = t.view.Old(force) || old; return old }
 	return Table[K, V2]{out, view}
 }
@@ -100,12 +107,12 @@ func tableOp(kind string, reads edge.Need) edge.Op {
 
 // derived is the view of rows computed from another's.
 func derived[K, V, V2 any](of *edge.View[K, V], f func(K, V) (V2, bool)) *edge.View[K, V2] {
-	return &edge.View[K, V2]{
-		Store:  func() string { return "" },
-		Stores: of.Stores,
-		Serdes: func() (serde.Serde[K], serde.Serde[V2]) { k, _ := of.Serdes(); return k, nil },
-		Open: func(p edge.Place) (edge.Lookup[K, V2], error) {
-			get, err := of.Open(p)
+	open := func(open func(edge.Place) (edge.Lookup[K, V], error)) func(p edge.Place) (edge.Lookup[K, V2], error) {
+		if open == nil {
+			return nil
+		}
+		return func(p edge.Place) (edge.Lookup[K, V2], error) {
+			get, err := open(p)
 			if err != nil {
 				return nil, err
 			}
@@ -117,7 +124,13 @@ func derived[K, V, V2 any](of *edge.View[K, V], f func(K, V) (V2, bool)) *edge.V
 				v2, ok = f(k, v)
 				return v2, at, ok, nil
 			}, nil
-		},
+		}
+	}
+	return &edge.View[K, V2]{
+		Store:  func() string { return "" },
+		Stores: of.Stores,
+		Serdes: func() (serde.Serde[K], serde.Serde[V2]) { k, _ := of.Serdes(); return k, nil },
+		Open:   open(of.Open), OpenAsOf: open(of.OpenAsOf), History: of.History,
 		Rows: func(c any) any { return state.MapRows(rowsOf(of, c), f) },
 	}
 }
@@ -157,17 +170,11 @@ func (t Table[K, V]) Materialize(name string, opts ...state.Options) Table[K, V]
 		return edge.Serdes{Key: rows.key}, err
 	}
 	out := t.out.Apply[K, Change[V]](op, func(at edge.Place, next edge.Emit[K, Change[V]]) (edge.Emit[K, Change[V]], error) {
-		put, err := putter(at, rows)
+		put, err := rows.Writer(at, next, t.view.Filtered)
 		if err != nil {
 			return nil, err
 		}
-		return func(m *edge.Meta, k K, c Change[V]) error {
-			c, err := put(m, k, c.New)
-			if err != nil {
-				return err
-			}
-			return next(m, k, c)
-		}, nil
+		return func(m *edge.Meta, k K, c Change[V]) error { return put(m, k, c.New) }, nil
 	})
 	return Table[K, V]{out, rows.View()}
 }

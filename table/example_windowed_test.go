@@ -75,3 +75,69 @@ func ExampleWindowed_Output() {
 	// a 10ms 1
 	// a 10ms 2
 }
+
+// perTen counts in windows of 10 ms.
+func perTen(b *topology.Builder) table.Windowed[string, int64] {
+	return stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10 * time.Millisecond)).Count("counts")
+}
+
+func ExampleWindowed_Final() {
+	streamtest.Example(func(b *topology.Builder) {
+		perTen(b).Final().To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(7, "a", 1)
+		in.PutAt(12, "a", 1) // closes the first window
+		d.Topic(perWindow).Print()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 2
+}
+
+func ExampleWindowed_Filter() {
+	streamtest.Example(func(b *topology.Builder) {
+		perTen(b).Filter(func(_ window.Key[string], n int64) bool { return n%2 == 0 }).To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(7, "a", 1)
+		in.PutAt(8, "a", 1)
+		d.Topic(perWindow).Print()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} null
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 2
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} null
+}
+
+func ExampleWindowed_MapValues() {
+	streamtest.Example(func(b *topology.Builder) {
+		perTen(b).MapValues(func(n int64) int64 { return 10 * n }).To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(7, "a", 1)
+		d.Topic(perWindow).Print()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 10
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 20
+}
+
+func ExampleWindowed_MapWithKey() {
+	streamtest.Example(func(b *topology.Builder) {
+		perTen(b).
+			MapWithKey(func(k window.Key[string], n int64) int64 { return n + int64(k.End) }).
+			Then(stream.Unwindowed).
+			To(results)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(12, "a", 1)
+		d.Topic(results).Print()
+	})
+	// Output:
+	// a 11
+	// a 21
+}

@@ -99,7 +99,7 @@ func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 			return next(m, k, Change[V]{New: v})
 		}, nil
 	}
-	put, err := putter(at, f.rows)
+	put, err := f.rows.Writer(at, next, false)
 	if err != nil {
 		return nil, err
 	}
@@ -108,36 +108,6 @@ func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 			*noKey++
 			return nil
 		}
-		c, err := put(m, k, v)
-		if err != nil {
-			return err
-		}
-		return next(m, k, c)
-	}, nil
-}
-
-// putter returns what writes a row, or deletes it where v is absent, and gives the change.
-func putter[K, V any](at edge.Place, rows *Rows[K, V]) (func(m *edge.Meta, k K, v serde.Opt[V]) (Change[V], error), error) {
-	kv, keys, err := rows.Open(at)
-	if err != nil {
-		return nil, err
-	}
-	sendOld := rows.Old()
-	return func(m *edge.Meta, k K, v serde.Opt[V]) (c Change[V], err error) {
-		c.New = v
-		hashed, err := keys.Key(m, k)
-		if err != nil {
-			return c, err
-		}
-		key := KeyOf(hashed)
-		if sendOld {
-			if c.Old.Value, _, c.Old.OK, err = kv.Get(key); err != nil {
-				return c, err
-			}
-		}
-		if v.OK {
-			return c, kv.Put(key, v.Value, m.Time)
-		}
-		return c, kv.Delete(key, m.Time)
+		return put(m, k, v)
 	}, nil
 }

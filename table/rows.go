@@ -1,6 +1,8 @@
 package table
 
 import (
+	"time"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -14,7 +16,7 @@ type Rows[K, V any] struct {
 	b    *topology.Builder
 	name string
 	opts []state.Options
-	spec *state.Spec[state.Timestamped[K, V]] // nil: made of the serdes
+	spec *state.Spec[state.Timestamped[K, V]] // nil: made of the serdes, or of versions
 	key  serde.Serde[K]
 	val  serde.Serde[V]
 	old  bool
@@ -34,6 +36,11 @@ func NewRows[K, V any](b *topology.Builder, spec state.Spec[state.Timestamped[K,
 func OwnRows[K, V any](b *topology.Builder, name string, opts []state.Options) *Rows[K, V] {
 	if len(opts) > 1 {
 		b.Fail(0, "%q is given %d Options, want one at most", name, len(opts))
+	}
+	for _, o := range opts {
+		if o.History < 0 {
+			b.Fail(0, "%q: negative History %v", name, o.History)
+		}
 	}
 	return &Rows[K, V]{b: b, name: name, opts: opts}
 }
@@ -59,8 +66,21 @@ func (r *Rows[K, V]) ValueSerde() serde.Serde[V] { return r.val }
 // Old reports whether somebody below asked for old values.
 func (r *Rows[K, V]) Old() bool { return r.old }
 
+// history is how far back the store keeps versions; 0: it keeps the latest value alone.
+func (r *Rows[K, V]) history() time.Duration {
+	if len(r.opts) == 0 {
+		return 0
+	}
+	return r.opts[0].History
+}
+
 // Pending declares the store to a node.
 func (r *Rows[K, V]) Pending() edge.Pending {
+	if h := r.history(); h > 0 {
+		return edge.PendingOf(r.name, func() state.Spec[state.Versioned[K, V]] {
+			return state.NewVersioned(r.name, h, r.key, r.val, r.opts...)
+		})
+	}
 	return edge.PendingOf(r.name, func() state.Spec[state.Timestamped[K, V]] {
 		if r.spec == nil {
 			s := state.NewTimestamped(r.name, r.key, r.val, r.opts...)
@@ -70,34 +90,95 @@ func (r *Rows[K, V]) Pending() edge.Pending {
 	})
 }
 
-// Open returns the table of the store in the task at p, and what makes its keys.
-func (r *Rows[K, V]) Open(p edge.Place) (*store.KV[V], *edge.Keyer[K], error) {
+// Open returns the store of the rows in the task at p, and what makes its keys.
+func (r *Rows[K, V]) Open(p edge.Place) (*Stored[V], *edge.Keyer[K], error) {
 	h, err := p.Store(r.name)
 	if err != nil {
 		return nil, nil, err
 	}
-	return state.RawKV[K, V](h.(state.Timestamped[K, V])), edge.NewKeyer(p, r.key), nil
+	s := &Stored[V]{}
+	switch h := h.(type) {
+	case state.Timestamped[K, V]:
+		s.kv = state.RawKV[K, V](h)
+	case state.Versioned[K, V]:
+		s.versions = state.RawVersioned[K, V](h)
+	}
+	return s, edge.NewKeyer(p, r.key), nil
+}
+
+// Writer returns what writes a row of the store at p, or deletes it where v is absent, and passes the change on to next.
+// at is the row's time. filter: a deletion of what is not there is dropped, if old values are asked for.
+func (r *Rows[K, V]) Writer(p edge.Place, next edge.Emit[K, Change[V]], filter bool) (func(m *edge.Meta, k K, v serde.Opt[V]) error, error) {
+	rows, keys, err := r.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	sendOld := r.Old()
+	filter = filter && sendOld
+	return func(m *edge.Meta, k K, v serde.Opt[V]) error {
+		c := Change[V]{New: v}
+		hashed, err := keys.Key(m, k)
+		if err != nil {
+			return err
+		}
+		key := KeyOf(hashed)
+		if sendOld {
+			if c.Old.Value, _, c.Old.OK, err = rows.Get(key); err != nil {
+				return err
+			}
+			if filter && !v.OK && !c.Old.OK {
+				return nil
+			}
+		}
+		return Put(rows, key, m, k, c, next)
+	}, nil
+}
+
+// Put writes the new row of c at the record's time, and passes the change on.
+func Put[K, V any](rows *Stored[V], key store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
+	kept, latest, err := rows.Put(key, c.New, m.Time)
+	if err != nil || !kept {
+		return err
+	}
+	was := m.Stale
+	m.Stale = !latest
+	err = next(m, k, c)
+	m.Stale = was
+	return err
 }
 
 // View is how others look the rows up.
 func (r *Rows[K, V]) View() *edge.View[K, V] {
-	return &edge.View[K, V]{
+	v := &edge.View[K, V]{
 		Store:  func() string { return r.name },
 		Stores: func() []any { return []any{r.Pending()} },
 		Old:    func(bool) bool { r.old = true; return true },
 		Serdes: func() (serde.Serde[K], serde.Serde[V]) { return r.key, r.val },
-		Open: func(p edge.Place) (edge.Lookup[K, V], error) {
-			kv, keys, err := r.Open(p)
-			if err != nil {
-				return nil, err
+		Open:   r.lookup(false),
+	}
+	if h := r.history(); h > 0 {
+		v.OpenAsOf, v.History = r.lookup(true), h.Milliseconds()
+	}
+	return v
+}
+
+// lookup opens the lookup of rows: the latest, or as they were at the record's time.
+func (r *Rows[K, V]) lookup(asOf bool) func(p edge.Place) (edge.Lookup[K, V], error) {
+	return func(p edge.Place) (edge.Lookup[K, V], error) {
+		rows, keys, err := r.Open(p)
+		if err != nil {
+			return nil, err
+		}
+		return func(m *edge.Meta, k K) (v V, at int64, ok bool, err error) {
+			t := m.Time
+			if m, err = keys.Key(m, k); err != nil {
+				return v, 0, false, err
 			}
-			return func(m *edge.Meta, k K) (v V, at int64, ok bool, err error) {
-				if m, err = keys.Key(m, k); err != nil {
-					return v, 0, false, err
-				}
-				return kv.Get(KeyOf(m))
-			}, nil
-		},
+			if asOf {
+				return rows.AsOf(KeyOf(m), t)
+			}
+			return rows.Get(KeyOf(m))
+		}, nil
 	}
 }
 

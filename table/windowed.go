@@ -12,6 +12,8 @@ import (
 type Windowed[K, V any] struct {
 	out  topology.Output[window.Key[K], Change[V]]
 	view *WindowView[K, V]
+	// final says that the changes are those of closed windows: each window has one.
+	final bool
 }
 
 // WindowView is what a windowed table can be asked for while a topology is built, and how its rows are queried.
@@ -19,16 +21,20 @@ type WindowView[K, V any] struct {
 	Store string
 	Old   func() // asks for old values in the changes
 	Rows  func(state.Client) state.WindowRows[K, V]
+	// Grace is how long after its end a window still takes records; ok is false if windows never close.
+	Grace func() (d window.Instant, ok bool)
+	// Final returns the output of windows that have closed, nil if it cannot be had.
+	Final func() topology.Output[window.Key[K], Change[V]]
 }
 
 // MakeWindowed makes a windowed table of an output of changes and its view: it is for the operators of package stream.
 func MakeWindowed[K, V any](out topology.Output[window.Key[K], Change[V]], view *WindowView[K, V]) Windowed[K, V] {
-	return Windowed[K, V]{out, view}
+	return Windowed[K, V]{out: out, view: view}
 }
 
 // WindowedOf makes a windowed table of an output of changes and its store. The processor must fill in Change.Old.
 func WindowedOf[K, V any](o topology.Output[window.Key[K], Change[V]], store state.Spec[state.Window[K, V]]) Windowed[K, V] {
-	return Windowed[K, V]{o, &WindowView[K, V]{Store: store.Name(), Old: func() {},
+	return Windowed[K, V]{out: o, view: &WindowView[K, V]{Store: store.Name(), Old: func() {},
 		Rows: func(c state.Client) state.WindowRows[K, V] { return state.QueryWindow(store, c) }}}
 }
 

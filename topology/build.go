@@ -5,6 +5,29 @@ import (
 	"github.com/thalweg/thalweg/state"
 )
 
+// sort brings parents before their children: a side node may have been there before its parent.
+func (b *Builder) sort() {
+	sorted, seen := make([]*edge.Node, 0, len(b.nodes)), map[*edge.Node]bool{}
+	var visit func(n *edge.Node)
+	visit = func(n *edge.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, p := range n.Parents {
+			visit(p)
+		}
+		sorted = append(sorted, n)
+	}
+	for _, n := range b.nodes {
+		if what := b.waiting[n]; what != "" {
+			b.failAt(n.Pos, "%s", what)
+		}
+		visit(n)
+	}
+	b.nodes = sorted
+}
+
 // resolve runs what needs the whole graph: serdes forward, needs backward.
 func (b *Builder) resolve() {
 	for _, n := range b.nodes {
@@ -31,8 +54,12 @@ func (b *Builder) resolve() {
 		n := b.nodes[i]
 		n.Wants = n.Reads
 		for _, c := range n.Children {
-			n.Wants.Key = n.Wants.Key || n.Keeps.Key && c.Wants.Key && c.Side == ""
-			n.Wants.Val = n.Wants.Val || n.Keeps.Val && c.Wants.Val && c.Side == ""
+			keeps := n.Keeps
+			if c.Side != "" {
+				keeps = c.Passes
+			}
+			n.Wants.Key = n.Wants.Key || keeps.Key && c.Wants.Key
+			n.Wants.Val = n.Wants.Val || keeps.Val && c.Wants.Val
 		}
 	}
 }
@@ -65,6 +92,16 @@ func (b *Builder) resolveStores() {
 func incoming(n *edge.Node) edge.Serdes {
 	if len(n.Parents) == 0 {
 		return edge.Serdes{}
+	}
+	if n.Side != "" {
+		in := n.Parents[0].In
+		if !n.Passes.Key {
+			in.Key = nil
+		}
+		if !n.Passes.Val {
+			in.Val = nil
+		}
+		return in
 	}
 	in := n.Parents[0].Out
 	for _, p := range n.Parents[1:] {

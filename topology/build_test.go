@@ -59,7 +59,7 @@ func TestMistakesAreReportedAtBuild(t *testing.T) {
 		}, []string{"size 0s, want at least 1ms"}},
 		{"retention", func(b *topology.Builder) {
 			stream.From(b, in).GroupByKey().Windowed(window.Tumbling(time.Minute)).Count("w", state.Options{Retention: time.Second})
-		}, []string{"retention 1s is shorter than size and grace"}},
+		}, []string{"retention 1s is shorter than windows take records"}},
 		{"two options", func(b *topology.Builder) {
 			stream.From(b, in).GroupByKey().Count("c", state.Options{}, state.Options{})
 		}, []string{"want one at most"}},

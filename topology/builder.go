@@ -23,16 +23,20 @@ type Builder struct {
 	topics []*edge.Topic
 	stores []*edge.Store
 	groups []edge.Group
-	used   map[reflect.Type]any // serdes given to Use
+	used   map[reflect.Type]any      // serdes given to Use
+	byKey  map[*edge.Node]*edge.Node // the sources of the topics by which operators have repartitioned a node
 	writes []edge.Written
-	errs   []error
-	next   int // index of the next generated name
-	built  bool
+	// waiting are the nodes that have no parent yet, with what is wrong if they never get one.
+	waiting map[*edge.Node]string
+	errs    []error
+	next    int // index of the next generated name
+	emit    edge.Millis
+	built   bool
 }
 
 // New starts a topology; app is its durable name, the prefix of its topics and its group.
 func New(app string) *Builder {
-	b := &Builder{app: app, used: map[reflect.Type]any{}}
+	b := &Builder{app: app, used: map[reflect.Type]any{}, waiting: map[*edge.Node]string{}, byKey: map[*edge.Node]*edge.Node{}}
 	if err := checkName(app); err != nil {
 		b.Fail(0, "app name: %v", err)
 	}
@@ -61,6 +65,13 @@ func (b *Builder) Use[T any](s serde.Serde[T]) {
 	b.used[reflect.TypeFor[T]()] = s
 }
 
+// EmitEvery lets what has closed (final windows, records that found no partner) leave at most once in so much time of
+// the clock, as Kafka Streams has it; the default is at once. Its type is internal: it is for replaying recordings.
+func (b *Builder) EmitEvery(d edge.Millis) { b.emit = d }
+
+// EmitInterval returns what EmitEvery was given. Its type is internal.
+func (b *Builder) EmitInterval() edge.Millis { return b.emit }
+
 // Fail records a mistake of the caller skip frames up from the one outside this library; Build returns it.
 func (b *Builder) Fail(skip int, format string, args ...any) {
 	b.failAt(position(skip), format, args...)
@@ -78,6 +89,7 @@ func (b *Builder) Build() (*Topology, error) {
 		b.Fail(0, "Build of a topology that is already built")
 	}
 	b.built = true
+	b.sort()
 	b.resolve()
 	if len(b.nodes) == 0 {
 		b.Fail(0, "the topology is empty: read a topic with stream.From or table.From")
@@ -94,10 +106,7 @@ func SerdeFor[T any](b *Builder, have any) (serde.Serde[T], error) {
 	if s, ok := have.(serde.Serde[T]); ok {
 		return s, nil
 	}
-	if s, ok := b.used[reflect.TypeFor[T]()]; ok {
-		return s.(serde.Serde[T]), nil
-	}
-	return serde.For[T]()
+	return serde.ForUsing[T](func(t reflect.Type) any { return b.used[t] })
 }
 
 // StoreSerde is SerdeFor for the keys or values of a store, in the place of its changelog.
@@ -190,7 +199,7 @@ func (b *Builder) generate(kind, label string) string {
 func (b *Builder) add(op edge.Op, kind edge.Kind, key, val reflect.Type, parents ...*edge.Node) *edge.Node {
 	n := &edge.Node{
 		ID: len(b.nodes), Name: b.generate(op.Kind, op.Label), Label: op.Label, Kind: kind, Pos: position(0),
-		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Touch: op.Touch, Resolve: op.Resolve,
+		Key: key, Val: val, Reads: op.Reads, Keeps: op.Keeps, Passes: op.Passes, Touch: op.Touch, TakesNoKey: op.TakesNoKey, Resolve: op.Resolve,
 	}
 	for _, o := range b.nodes {
 		if o.Name == n.Name {

@@ -30,6 +30,10 @@ func describeNode(w *strings.Builder, n *edge.Node, size map[*edge.Node]int) {
 	case edge.Source:
 		fmt.Fprintf(w, "    Source: %s (topics: [%s])\n", n.Name, n.Topic.Short)
 	case edge.Sink:
+		if n.Topic == nil {
+			fmt.Fprintf(w, "    Sink: %s (extractor class: %v)\n", n.Name, n.Pos)
+			break
+		}
 		fmt.Fprintf(w, "    Sink: %s (topic: %s)\n", n.Name, n.Topic.Short)
 	default:
 		stores := append([]string{}, n.Stores...)
@@ -107,7 +111,9 @@ func (t *Topology) Mermaid() string {
 		case edge.Source:
 			fmt.Fprintf(&w, "  %s --> n%d\n", topics[n.Topic], n.ID)
 		case edge.Sink:
-			fmt.Fprintf(&w, "  n%d --> %s\n", n.ID, topics[n.Topic])
+			if n.Topic != nil {
+				fmt.Fprintf(&w, "  n%d --> %s\n", n.ID, topics[n.Topic])
+			}
 		}
 	}
 	for i, s := range t.g.Stores {

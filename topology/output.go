@@ -108,57 +108,33 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 		}
 		return Output[K2, V2]{o.b, c}
 	}
-	// A side node stands below its processor, but is fed by the context's Side function alone.
-	n := o.b.add(edge.Op{Kind: "SIDE-" + tag.Name}, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
-	n.Side = tag.Name
+	return o.Aside[K2, V2](edge.Op{Kind: "SIDE-" + tag.Name}, tag.Name)
+}
+
+// Aside adds a node below o's that stands apart from what follows it: the step of o's node feeds it by tag, see
+// edge.Aside. Operators with several outputs are made of it, and its types are internal.
+func (o Output[K, V]) Aside[K2, V2 any](op edge.Op, tag string) Output[K2, V2] {
+	if !o.ok() {
+		return Output[K2, V2]{}
+	}
+	n := o.b.add(op, edge.Processor, reflect.TypeFor[K2](), reflect.TypeFor[V2](), o.n)
+	n.Side = tag
 	n.Open = func(t edge.Task) (any, error) { return edge.Next[K2, V2](edge.Place{Task: t, Node: n}) }
 	return Output[K2, V2]{o.b, n}
 }
 
-// Repartition sends the records through a topic of the app's own, by key, so that equal keys meet. Records without a
-// key are dropped. partitions 0 takes as many as the sources have.
-func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
-	if !o.ok() {
-		return o
+// AsideLater is Aside for a parent that is not there yet: attach gives it. without says what is wrong if that never
+// happens. Its types are internal.
+func AsideLater[K, V any](b *Builder, op edge.Op, tag, without string) (out Output[K, V], attach func(parent *edge.Node)) {
+	n := b.add(op, edge.Processor, reflect.TypeFor[K](), reflect.TypeFor[V]())
+	n.Side = tag
+	n.Open = func(t edge.Task) (any, error) { return edge.Next[K, V](edge.Place{Task: t, Node: n}) }
+	b.waiting[n] = without
+	return Output[K, V]{b, n}, func(parent *edge.Node) {
+		delete(b.waiting, n)
+		n.Parents = append(n.Parents, parent)
+		parent.Children = append(parent.Children, n)
 	}
-	if err := checkName(name); err != nil {
-		o.b.Fail(0, "Repartition: %v", err)
-		return Output[K, V]{b: o.b}
-	}
-	if partitions < 0 {
-		o.b.Fail(0, "Repartition %q into %d partitions", name, partitions)
-	}
-	keyed := o.Apply[K, V](edge.Op{Kind: "KSTREAM-FILTER", Label: name + "-repartition-filter", Keeps: edge.Need{Key: true, Val: true}},
-		func(_ edge.Place, next edge.Emit[K, V]) (edge.Emit[K, V], error) {
-			return func(m *edge.Meta, k K, v V) error {
-				if m.NoKey {
-					return nil
-				}
-				return next(m, k, v)
-			}, nil
-		})
-	t := o.b.internalTopic(name, partitions)
-	if t == nil {
-		return Output[K, V]{b: o.b}
-	}
-	hop := &hop[K, V]{}
-	addSink(keyed, t, "KSTREAM-SINK", name+"-repartition-sink", hop.resolveSink, hop.open)
-	return addHopSource(o.b, t, name+"-repartition-source", hop)
-}
-
-// internalTopic declares the repartition topic of that name.
-func (b *Builder) internalTopic(name string, partitions int) *edge.Topic {
-	short := name + "-repartition"
-	full := b.app + "-" + short
-	for _, t := range b.topics {
-		if t.Name == full {
-			b.Fail(0, "the repartition topic %q exists already (%s): names are durable and unique; share one by Repartition(name) first", full, t.Pos)
-			return nil
-		}
-	}
-	t := &edge.Topic{Name: full, Short: short, Internal: true, Partitions: partitions, Pos: position(0)}
-	b.topics = append(b.topics, t)
-	return t
 }
 
 // topic declares a topic of the user's.

@@ -124,7 +124,7 @@ func forward[K, V any](at edge.Place, next edge.Emit[K, V], r Record[K, V]) erro
 	}
 	m := at.Meta()
 	saved := *m
-	m.Hashed = false
+	m.Hashed, m.Stale = false, false
 	r.SetMeta(m)
 	err := next(m, r.Key, r.Value)
 	*m = saved
@@ -133,21 +133,12 @@ func forward[K, V any](at edge.Place, next edge.Emit[K, V], r Record[K, V]) erro
 
 // Side returns the function that emits under tag. Ask once, in the Opener.
 func (c *Context[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) func(Record[K2, V2]) error {
-	for _, n := range c.at.Node.Children {
-		if n.Side != tag.Name {
-			continue
-		}
-		f, err := c.at.Receive(n)
-		next, ok := f.(edge.Emit[K2, V2])
-		if err == nil && !ok {
-			err = fmt.Errorf("the tag %q is of other types in the topology: %v, %v", tag.Name, n.Key, n.Val)
-		}
-		if err != nil {
-			c.err = errors.Join(c.err, err)
-		}
-		return func(r Record[K2, V2]) error { return forward(c.at, next, r) }
+	next, err := edge.Aside[K2, V2](c.at, tag.Name)
+	c.err = errors.Join(c.err, err)
+	if next == nil {
+		return func(Record[K2, V2]) error { return nil } // nobody reads the side output
 	}
-	return func(Record[K2, V2]) error { return nil } // nobody reads the side output
+	return func(r Record[K2, V2]) error { return forward(c.at, next, r) }
 }
 
 // ValueContext is what a processor that keeps its keys emits through.

@@ -68,11 +68,14 @@ type sink[K, V any] struct {
 }
 
 func openSink[K, V any](at edge.Place, out edge.Out, t Topic[K, V]) (edge.Emit[K, V], error) {
-	s := &sink[K, V]{
+	return newSink(at, out, t).receive, nil
+}
+
+func newSink[K, V any](at edge.Place, out edge.Out, t Topic[K, V]) *sink[K, V] {
+	return &sink[K, V]{
 		at: at, out: out, topic: t, k: make([]byte, 0, 64), v: make([]byte, 0, 256), h: make([]byte, 0, 64),
 		copyKey: sameBytes(at.Node.In.Key, t.Key), copyVal: sameBytes(at.Node.In.Val, t.Value),
 	}
-	return s.receive, nil
 }
 
 func (s *sink[K, V]) receive(m *edge.Meta, k K, v V) error {

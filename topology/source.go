@@ -45,42 +45,6 @@ func adoptTopic[K, V any](topic *edge.Topic, t Topic[K, V]) {
 	topic.KeySerde, topic.ValueSerde = serde.Name(t.Key), serde.Name(t.Value)
 }
 
-// hop is the two ends of a repartition topic: the serdes that the writing end chose are those of the reading one.
-type hop[K, V any] struct {
-	key serde.Serde[K]
-	val serde.Serde[V]
-}
-
-func (h *hop[K, V]) resolveSink(b *Builder, n *edge.Node, in edge.Serdes) (err error) {
-	if h.key, err = SerdeFor[K](b, in.Key); err != nil {
-		return err
-	}
-	if h.val, err = SerdeFor[V](b, in.Val); err != nil {
-		return err
-	}
-	h.key = serde.At(h.key, serde.Place{Topic: n.Topic.Name, Key: true})
-	h.val = serde.At(h.val, serde.Place{Topic: n.Topic.Name})
-	b.wrote(n.Pos, h.key, h.val)
-	n.Topic.KeySerde, n.Topic.ValueSerde = serde.Name(h.key), serde.Name(h.val)
-	n.Reads = edge.Need{Key: !sameBytes(in.Key, h.key), Val: !sameBytes(in.Val, h.val)}
-	return nil
-}
-
-func (h *hop[K, V]) open(at edge.Place, out edge.Out) (edge.Emit[K, V], error) {
-	return openSink(at, out, Topic[K, V]{Name: at.Node.Topic.Name, Key: h.key, Value: h.val})
-}
-
-func addHopSource[K, V any](b *Builder, topic *edge.Topic, label string, h *hop[K, V]) Output[K, V] {
-	n := b.add(edge.Op{Kind: "KSTREAM-SOURCE", Label: label, Keeps: edge.Need{Key: true, Val: true}}, edge.Source,
-		reflect.TypeFor[K](), reflect.TypeFor[V]())
-	n.Topic, topic.Source = topic, n
-	n.Resolve = func(*edge.Node, edge.Serdes) (edge.Serdes, error) { return edge.Serdes{Key: h.key, Val: h.val}, nil }
-	n.Open = func(task edge.Task) (any, error) {
-		return openEntrance(edge.Place{Task: task, Node: n}, Topic[K, V]{Name: topic.Name, Key: h.key, Value: h.val})
-	}
-	return Output[K, V]{b, n}
-}
-
 // entrance is a source in one task. It decodes what the graph below needs and no more.
 type entrance[K, V any] struct {
 	at       edge.Place

@@ -72,8 +72,13 @@ type Node struct {
 	// Reads is what the node itself looks at, Keeps what it passes on unchanged: needs of the children for that part
 	// become its own. Wants is the outcome: what must be decoded on the edges into it.
 	Reads, Keeps, Wants Need
+	// Passes says, of a side node, what its parent gives it as it came in itself: needs and bytes are those of the
+	// parent's own input.
+	Passes Need
 	// Touch says that the node looks up the record's own key in its stores: a hint can be given ahead.
 	Touch bool
+	// TakesNoKey says that the node has a use for records without a key: a repartition above it must not drop them.
+	TakesNoKey bool
 
 	// Resolve learns the serdes of the bytes that come in and says those that go out. It runs once, in Build.
 	Resolve func(n *Node, in Serdes) (out Serdes, err error)
@@ -99,6 +104,9 @@ type Topic struct {
 	ValueSerde  string
 	Partitioned bool // has a partitioner of the user's own
 }
+
+// Millis is a span of time in ms.
+type Millis int64
 
 // Reset is a place to begin reading without a committed offset.
 type Reset struct {

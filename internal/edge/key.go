@@ -93,6 +93,12 @@ type View[K, V any] struct {
 	Serdes func() (serde.Serde[K], serde.Serde[V])
 	// Open makes the lookup for the node at p.
 	Open func(p Place) (Lookup[K, V], error)
+	// OpenAsOf makes the lookup of rows as they were at the record's time; nil of a table that keeps no history.
+	OpenAsOf func(p Place) (Lookup[K, V], error)
+	// History is how far back OpenAsOf reaches, in ms.
+	History int64
+	// Filtered says that rows which fail a filter come as deletions that may be useless: of rows never passed on.
+	Filtered bool
 	// Rows gives the state.Rows of a table that has no store, for a state.Client; nil if it has one.
 	Rows func(client any) any
 }

@@ -27,6 +27,7 @@ type Meta struct {
 	Partition    int32
 	Hashed       bool
 	NoKey        bool // the record has no key; the typed key is zero
+	Stale        bool // the change at hand is not of its row's latest version
 }
 
 // Emit passes one record on.

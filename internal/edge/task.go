@@ -39,6 +39,17 @@ type Task interface {
 	Failed(n *Node, phase Phase, err error) error
 	// Schedule calls f every d of the given time until stop is called.
 	Schedule(n *Node, d time.Duration, wall bool, f func(now int64) error) (stop func())
+	// OnTurn calls f between records, whenever the task has a turn. f reports whether it has done something.
+	OnTurn(f func() (worked bool, err error))
+	// Wake gives the task a turn soon. It may be called by any goroutine, also after the task was closed.
+	Wake()
+	// Hold adds to the reasons, while there is one, not to take further records. Turns go on.
+	Hold(by int)
+	// Calls adds to the number of calls under way outside of the task, whose ends wake it.
+	Calls(by int)
+	// Resume makes r the record at hand and calls f, in a turn: a record that the node has kept goes on. An error of f is
+	// handed to the app's policy as a failure of r. r's Key and Val are the bytes that a dead letter gets.
+	Resume(n *Node, r Meta, f func(m *Meta) error) error
 	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
 	OnEnd(f func(committed bool))
 	// OnClose calls f when the task closes.
@@ -101,6 +112,25 @@ func Next[K, V any](p Place) (Emit[K, V], error) {
 	return Fan[K, V](p.Task, p.Node.Name, to)
 }
 
+// Aside returns what feeds the side node of that tag below the node at p, nil if nobody asked for it.
+func Aside[K, V any](p Place, tag string) (Emit[K, V], error) {
+	for _, n := range p.Node.Children {
+		if n.Side != tag {
+			continue
+		}
+		f, err := p.Receive(n)
+		if err != nil {
+			return nil, err
+		}
+		next, ok := f.(Emit[K, V])
+		if !ok {
+			return nil, fmt.Errorf("the tag %q is of other types in the topology: %v, %v", tag, n.Key, n.Val)
+		}
+		return next, nil
+	}
+	return nil, nil
+}
+
 // Fan returns what sends a record to each of the nodes, in their order.
 func Fan[K, V any](t Task, from string, to []*Node) (Emit[K, V], error) {
 	fs := make([]Emit[K, V], len(to))
@@ -144,7 +174,9 @@ type Op struct {
 	Kind         string // of its generated name, as in "KSTREAM-FILTER"
 	Label        string // instead of a generated name
 	Reads, Keeps Need
+	Passes       Need // of a side node
 	Touch        bool
+	TakesNoKey   bool
 	Stores       []any // state.AnySpec, or Pending
 	Resolve      func(n *Node, in Serdes) (out Serdes, err error)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // handles are the types whose methods are operators.
-var handles = []string{"Stream", "Grouped", "Windowed", "Table"}
+var handles = []string{"Stream", "Switch", "Grouped", "Windowed", "Sessions", "Cogrouped", "CogroupedWindows", "CogroupedSessions", "Table"}
 
 // plumbing is exported for the packages of the project alone.
 var plumbing = map[string]string{

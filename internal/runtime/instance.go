@@ -258,11 +258,18 @@ func (in *Instance) closeLeft() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, a := range in.tasks {
-		if a.task != nil && !a.closed {
-			if err := a.task.Close(); err != nil {
-				in.cfg.Logger.Warn("closing", "task", a.name(), "err", err)
-			}
-		}
+		in.closeUngiven(a)
+	}
+}
+
+// closeUngiven closes a task that was restored too late for its worker, which has ended.
+func (in *Instance) closeUngiven(a *assigned) {
+	if a.task == nil || a.closed {
+		return
+	}
+	a.closed = true
+	if err := a.task.Close(); err != nil {
+		in.cfg.Logger.Warn("closing", "task", a.name(), "err", err)
 	}
 }
 

@@ -123,7 +123,7 @@ func (w *worker) seek(a *assigned, i task.Input) {
 
 // takeBack ends tasks that go elsewhere: committed and checkpointed first, unless they are lost.
 func (w *worker) takeBack(as []*assigned, commit bool) {
-	w.wait(func() {
+	ran := w.wait(func() {
 		if commit && !w.stopped {
 			if err := w.commit(w.in.ctx); err != nil {
 				w.in.cfg.Logger.Warn("commit before tasks are handed over", "err", err)
@@ -141,6 +141,11 @@ func (w *worker) takeBack(as []*assigned, commit bool) {
 			w.drop(a)
 		}
 	})
+	if !ran {
+		for _, a := range as {
+			w.in.closeUngiven(a) // the worker has ended, and has closed what it was given
+		}
+	}
 }
 
 // drop closes a task.
@@ -232,6 +237,11 @@ func (w *worker) round() (busy bool, err error) {
 		}
 		if err == nil {
 			err = a.task.Punctuate()
+		}
+		worked := false
+		if err == nil {
+			worked, err = a.task.Turn()
+			busy = busy || worked
 		}
 		if err != nil {
 			return busy, err

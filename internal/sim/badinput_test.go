@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func double(b *topology.Builder) {
 // runs starts an app; the test ends it, if it has not ended by itself.
 func runs(t *testing.T, define func(*topology.Builder), cfg stream.Config) (a *stream.App, ended chan error, stop func()) {
 	t.Helper()
-	topo, err := topology.Define("bad-input", define)
+	topo, err := topology.Define(cmp.Or(cfg.App, "bad-input"), define)
 	if err != nil {
 		t.Fatal(err)
 	}

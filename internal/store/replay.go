@@ -11,12 +11,17 @@ func (t *table[V]) replay(k Key, r Logged) error {
 	if err != nil {
 		return fmt.Errorf("store: decode the changelog's value of key %q: %w", r.Key, err)
 	}
-	e, i, had := t.find(&k)
+	return t.replayPut(&k, v, r.Time)
+}
+
+// replayPut makes v the committed value of k.
+func (t *table[V]) replayPut(k *Key, v V, at int64) error {
+	e, i, had := t.find(k)
 	if !had {
 		if len(k.Bytes) >= keyMax {
 			return fmt.Errorf("store: key of %d bytes, at most %d are possible", len(k.Bytes), keyMax-1)
 		}
-		e, i = t.insert(&k)
+		e, i = t.insert(k)
 		if t.mayBelow(k.Hash) {
 			e.slots[i].flags |= flagBelow
 			t.live--
@@ -28,8 +33,30 @@ func (t *table[V]) replay(k Key, r Logged) error {
 		s.flags |= flagLive
 		t.live++
 	}
-	s.v, s.at = v, r.Time
+	s.v, s.at = v, at
 	return nil
+}
+
+// sweepNext buries the rows of one segment for which expired reports true, outside of transactions: the changelog
+// forgets them by itself, the next checkpoint removes what is below. Each call takes the next segment.
+func (t *table[V]) sweepNext(expired func(v V) bool) {
+	seg := t.dir[t.swept%uint64(len(t.dir))].seg
+	t.swept++
+	for i := 0; i < len(seg.slots); {
+		s := &seg.slots[i]
+		if s.flags&flagLive == 0 || !expired(s.v) {
+			i++
+			continue
+		}
+		t.overwrite(seg, uint64(i), s)
+		t.bury(seg, s)
+		if g, b := &seg.groups[i/groupSlots], uint64(1)<<(i%groupSlots); unwanted(s, g, b) {
+			t.remove(seg, uint64(i)) // another row may have taken the place
+			continue
+		}
+		i++
+	}
+	t.settled = max(t.live, 0)
 }
 
 func (t *table[V]) replayDelete(k *Key, at int64) error {

@@ -89,7 +89,7 @@ type Store interface {
 
 // Query is a question about committed rows, in bytes.
 type Query struct {
-	Op       string // "get", "range" (Key ≤ key ≤ To), "all"; windows: "get" (Key, FromTime), "fetch" (Key, start in FromTime..ToTime), "fetchall"
+	Op       string // "get", "range" (Key ≤ key ≤ To), "all"; versions: "asof" (Key, FromTime) too; windows: "get" (Key, FromTime), "fetch" (Key, start in FromTime..ToTime), "fetchall"
 	Key, To  []byte // To: upper key of a range, nil: open
 	FromTime int64
 	ToTime   int64
@@ -99,7 +99,7 @@ type Query struct {
 type Row struct {
 	Key, Value []byte
 	Time       int64
-	Start, End int64 // windows
+	Start, End int64 // windows, versions
 }
 
 // Schema is what a store's rows are, as written into the database: opening with another is refused by name.
@@ -114,6 +114,9 @@ const (
 	KindTimestampedKV     = "timestamped-kv"
 	KindWindow            = "window"
 	KindTimestampedWindow = "timestamped-window"
+	KindVersioned         = "versioned"
+	KindJoin              = "join"
+	KindSession           = "session"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
@@ -130,5 +133,6 @@ type Plan struct {
 	Settings  map[string]string // of the changelog topic
 	Size      int64             // of windows, ms
 	Retention int64             // of windows, ms
+	History   int64             // of versions, ms
 	Err       error             // what is wrong with the declaration
 }

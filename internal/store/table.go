@@ -43,6 +43,7 @@ type table[V any] struct {
 	value     []byte  // scratch
 	key       []byte  // scratch
 	changed   bool    // is on its window store's list of changed tables
+	swept     uint64  // the directory's place where the sweep of expired rows goes on
 	sweep     uint64  // the directory's place where relief goes on
 	sink      uint64
 }

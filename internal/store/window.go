@@ -20,6 +20,9 @@ const segmentMin = 60_000 // ms of a time segment, at least
 // segment, at a commit: until then it can still be written, though not read.
 type Window[V any] struct {
 	base
+	marked
+	// Ends gives the end of a window by its start; nil: start and size do.
+	Ends      func(start int64) int64
 	serde     serde.Serde[V]
 	nulls     bool
 	size      int64
@@ -62,6 +65,7 @@ func OpenWindow[V any](env Env, name string, s Schema, size, retention int64, v 
 	}
 	w.pool.account.open(env.Budget)
 	w.observed, w.settled = w.below.observed, w.below.observed
+	w.marked = marked{w.below.marks, w.below.marks}
 	return w, nil
 }
 
@@ -94,8 +98,11 @@ func less(t, d int64) int64 {
 	return t - d
 }
 
-// end is the end of a window.
-func (w *Window[V]) end(start int64) int64 {
+// End is the end of a window.
+func (w *Window[V]) End(start int64) int64 {
+	if w.Ends != nil {
+		return w.Ends(start)
+	}
 	if start > math.MaxInt64-w.size {
 		return math.MaxInt64
 	}
@@ -251,8 +258,8 @@ func (w *Window[V]) Flush(c Changelog) error {
 		}
 		told = told || n > 0 && t == w.tables[w.observed]
 	}
-	if told {
-		return nil
+	if err := w.marked.flush(c); err != nil || told {
+		return err
 	}
 	w.newest = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(w.newest, uint64(w.observed)), 0)
 	return c.Append(w.newestAt, w.newest, nil)
@@ -266,7 +273,7 @@ func (w *Window[V]) Ended(p Position) {
 		t.settle()
 	}
 	w.unchange()
-	w.settled = w.observed
+	w.settled, w.marked.settled = w.observed, w.now
 	w.settle(p)
 }
 
@@ -274,7 +281,7 @@ func (w *Window[V]) Ended(p Position) {
 func (w *Window[V]) settle(p Position) {
 	w.expire()
 	w.relieve()
-	w.ended = state{Position: p, observed: w.settled, dropped: w.floor(w.settled), live: w.Rows()}
+	w.ended = state{Position: p, observed: w.settled, dropped: w.floor(w.settled), live: w.Rows(), marks: w.marked.settled}
 	w.pool.settle()
 }
 
@@ -291,7 +298,7 @@ func (w *Window[V]) Abort() {
 		t.settle()
 	}
 	w.unchange()
-	w.observed = w.settled
+	w.observed, w.now = w.settled, w.marked.settled
 	w.pool.settle()
 }
 
@@ -322,7 +329,7 @@ func (w *Window[V]) relieve() {
 	if w.env.DB == nil || w.ck != nil {
 		return
 	}
-	for i := 0; i < len(w.starts) && w.env.Budget.short(w.pool.account.held) && w.end(w.starts[i]) <= w.observed; {
+	for i := 0; i < len(w.starts) && w.env.Budget.short(w.pool.account.held) && w.End(w.starts[i]) <= w.observed; {
 		t := w.tables[w.starts[i]]
 		if t.pending > 0 || len(t.undo) > 0 || t.views != nil {
 			i++
@@ -357,6 +364,7 @@ func (w *Window[V]) Reset() error {
 	w.starts = w.starts[:0]
 	w.unchange()
 	w.observed, w.settled, w.allHot, w.maxBelow = noTime, noTime, true, noTime
+	w.marked = marked{unmarked, unmarked}
 	w.pool.settle()
 	return nil
 }
@@ -382,6 +390,9 @@ func (w *Window[V]) Replay(recs iter.Seq[Logged]) error {
 }
 
 func (w *Window[V]) replay(r Logged) error {
+	if ok, err := w.marked.replay(r); ok {
+		return err
+	}
 	n := len(r.Key) - 12
 	if n < 0 {
 		return fmt.Errorf("store: %q: changelog key %q has no window", w.name, r.Key)

@@ -21,19 +21,7 @@ type WindowEntry[V any] struct {
 // the iteration. It sees the store as it was when it began. An error ends it and is yielded last.
 func (w *Window[V]) Fetch(k Key, from, to int64, descending bool) iter.Seq2[WindowEntry[V], error] {
 	return func(yield func(WindowEntry[V], error) bool) {
-		starts, err := w.between(from, to, w.observed)
-		var found []WindowEntry[V]
-		for _, start := range starts {
-			var e WindowEntry[V]
-			var ok bool
-			if e.Value, e.At, ok, err = w.Get(k, start); err != nil {
-				break
-			}
-			if ok {
-				e.Key, e.Start = k.Bytes, start
-				found = append(found, e)
-			}
-		}
+		found, err := w.Append(nil, k, from, to)
 		if descending {
 			slices.Reverse(found)
 		}
@@ -46,6 +34,22 @@ func (w *Window[V]) Fetch(k Key, from, to int64, descending bool) iter.Seq2[Wind
 			yield(WindowEntry[V]{}, err)
 		}
 	}
+}
+
+// Append appends the windows of k whose start is in from..to to dst, ascending.
+func (w *Window[V]) Append(dst []WindowEntry[V], k Key, from, to int64) ([]WindowEntry[V], error) {
+	starts, err := w.between(from, to, w.observed)
+	for _, start := range starts {
+		e := WindowEntry[V]{Key: k.Bytes, Start: start}
+		var ok bool
+		if e.Value, e.At, ok, err = w.Get(k, start); err != nil {
+			break
+		}
+		if ok {
+			dst = append(dst, e)
+		}
+	}
+	return dst, err
 }
 
 // between returns the starts in from..to that are visible when observed is the highest start, and of which there may
@@ -195,7 +199,7 @@ func (w *Window[V]) committedFetch(key []byte, from, to int64) iter.Seq2[Row, er
 				break
 			}
 			if ok {
-				row.Start, row.End = start, w.end(start)
+				row.Start, row.End = start, w.End(start)
 				found = append(found, row)
 			}
 		}
@@ -218,7 +222,7 @@ func (w *Window[V]) committedWalk(q Query) iter.Seq2[Row, error] {
 			if !ok || err != nil {
 				return false, err
 			}
-			if row.Start, row.End = start, w.end(start); !yield(row, nil) {
+			if row.Start, row.End = start, w.End(start); !yield(row, nil) {
 				return false, errStop
 			}
 			return true, nil

@@ -78,7 +78,7 @@ func TestEveryRecordCountsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		position += int64(took)
-		if r.IntN(3) == 0 {
+		if aborts == 0 || r.IntN(3) == 0 {
 			b.Abort()
 			aborts++
 			position = committed
@@ -103,9 +103,6 @@ func TestEveryRecordCountsOnce(t *testing.T) {
 	}
 	if got := b.StreamTime(); got != highest {
 		t.Errorf("stream time %d, want %d", got, highest)
-	}
-	if aborts == 0 {
-		t.Error("no abort: the test shows nothing")
 	}
 }
 

@@ -112,7 +112,7 @@ func (t *Task) head(in *input) (ok bool, err error) {
 func (t *Task) load(in *input, rec *batch.Record, i int) {
 	m := &t.meta
 	m.Key, m.Val, m.Time, m.Headers, m.RawHeaders = rec.Key, rec.Value, rec.Timestamp, nil, rec.Headers
-	m.Topic, m.Partition, m.Offset, m.NoKey = in.topic.Name, in.partition, rec.Offset, rec.Key == nil
+	m.Topic, m.Partition, m.Offset, m.NoKey, m.Stale = in.topic.Name, in.partition, rec.Offset, rec.Key == nil, false
 	if m.Hashed = len(in.touch) > 0; m.Hashed {
 		k := &in.keys[i]
 		m.Lo, m.Hi, m.Hash = k.Lo, k.Hi, k.Hash

@@ -70,7 +70,7 @@ func (t *Task) run(limit int, panicked *any) (n int, err error) {
 			*panicked = &panicError{p, debug.Stack()}
 		}
 	}()
-	for n < limit {
+	for n < limit && t.turns.holds == 0 {
 		in, err := t.choose()
 		if err != nil || in == nil {
 			return n, err
@@ -174,7 +174,10 @@ func (t *Task) failed(node string, phase edge.Phase, err error) error {
 		return err
 	}
 	f := Failure{Phase: phase, Err: err, Node: node, Task: t.id, Time: t.meta.Time}
-	if in := t.current; in != nil {
+	if r := t.turns.resumed; r != nil {
+		f.Topic, f.Partition, f.Offset, f.Key, f.Value, f.Time = r.Topic, r.Partition, r.Offset, r.Key, r.Val, r.Time
+		f.Headers, _ = r.List()
+	} else if in := t.current; in != nil {
 		rec := &in.group[in.i]
 		f.Topic, f.Partition, f.Offset = in.topic.Name, in.partition, rec.Offset
 		f.Key, f.Value, f.Time = rec.Key, rec.Value, rec.Timestamp

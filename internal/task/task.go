@@ -31,7 +31,8 @@ type Env struct {
 	Logger    *slog.Logger
 	Dir       string
 	Now       func() time.Time
-	Strict    bool // check that callbacks leave their arguments alone
+	Wake      func() // gives the task a turn soon; may be called by any goroutine
+	Strict    bool   // check that callbacks leave their arguments alone
 
 	Out    func(topic string) (edge.Out, error)
 	Reads  func(topic string) bool // whether the topic has the task's partition
@@ -85,6 +86,7 @@ type Task struct {
 	streamTime int64
 	committed  int64 // stream time at the last commit
 	timers     timers
+	turns      turns
 	counters   map[counterKey]*int64
 	onEnd      []func(committed bool)
 	onClose    []func() error

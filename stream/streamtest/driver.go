@@ -46,6 +46,8 @@ type Options struct {
 	Start       time.Time
 	CommitEvery int    // records between commits, for each instance; default 1
 	Seed        uint64 // of what is left to chance: checkpoints, partitions of records without a key; 0: a new one, logged
+	// LeaveCalls has Put, Advance and the like return while calls of MapValuesAsync are under way. By default they wait.
+	LeaveCalls bool
 	// Errors is asked about every record that fails: true skips it. The default ends the test.
 	Errors func(node string, err error) bool
 }
@@ -64,6 +66,8 @@ type Driver struct {
 	hasher     store.Hasher
 	instances  []*instance
 	dropped    map[string]int64 // of tasks that are gone
+	woken      chan struct{}    // a call of some task has ended
+	written    func(topic string, r topology.Record[[]byte, []byte])
 }
 
 // place is a partition.
@@ -81,7 +85,7 @@ type commit struct {
 // New builds and starts the topology. A fault in it ends the test.
 func New(t testing.TB, define func(*topology.Builder), opts ...Options) *Driver {
 	t.Helper()
-	d := &Driver{t: t, topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}}
+	d := &Driver{t: t, topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}, woken: make(chan struct{}, 1)}
 	if len(opts) > 1 {
 		t.Fatal("streamtest: New takes one Options at most")
 	}
@@ -183,6 +187,15 @@ func (d *Driver) Advance(by time.Duration) {
 	d.run()
 }
 
+// Wait works until nothing is left to do and no call of MapValuesAsync is under way. Parked ones wait for Advance.
+func (d *Driver) Wait() {
+	d.t.Helper()
+	leave := d.opts.LeaveCalls
+	d.opts.LeaveCalls = false
+	d.run()
+	d.opts.LeaveCalls = leave
+}
+
 // Commit commits now.
 func (d *Driver) Commit() {
 	d.t.Helper()
@@ -191,6 +204,11 @@ func (d *Driver) Commit() {
 	}
 	d.run()
 }
+
+// Written calls f with every record that the topology writes from now on, once it is committed and in the order of
+// writing, whatever its topic: repartition topics and changelogs are among them. A nil value is null. f owns the
+// slices. It is how a test records a topology, or compares it with a recording.
+func (d *Driver) Written(f func(topic string, r topology.Record[[]byte, []byte])) { d.written = f }
 
 // Crash kills an instance between two records, its open transaction lost, and lets the others take over. What its disk
 // had not synced is lost as well.
@@ -326,14 +344,38 @@ func (d *Driver) rebalance() {
 	}
 }
 
-// run works until nothing is left to do.
+// run works until nothing is left to do, or nothing but to wait for calls.
 func (d *Driver) run() {
 	d.t.Helper()
-	for busy := true; busy; {
-		busy = false
-		for _, in := range d.instances {
-			busy = in.work() || busy
+	for {
+		for busy := true; busy; {
+			busy = false
+			for _, in := range d.instances {
+				busy = in.work() || busy
+			}
 		}
+		if d.opts.LeaveCalls || d.calling() == 0 {
+			return
+		}
+		<-d.woken
+	}
+}
+
+// calling is how many calls of tasks are under way.
+func (d *Driver) calling() (n int) {
+	for _, in := range d.instances {
+		for _, t := range in.tasks {
+			n += t.Calling()
+		}
+	}
+	return n
+}
+
+// wake says that a call has ended. It is for any goroutine.
+func (d *Driver) wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
 	}
 }
 

@@ -23,8 +23,8 @@ type instance struct {
 	db      *store.DB
 	budget  *store.Budget
 	tasks   []*task.Task
-	pending map[place][]raw // written in the open transaction
-	since   int             // records since the last commit
+	pending []written // in the open transaction, in order
+	since   int       // records since the last commit
 }
 
 type taskKey struct {
@@ -49,7 +49,7 @@ func (in *instance) newDisk() { in.fs = vfs.NewCrashableMem() }
 
 func (in *instance) start() {
 	in.d.t.Helper()
-	in.pending = map[place][]raw{}
+	in.pending = nil
 	in.budget = store.NewBudget(memory)
 	in.alive = true
 	if len(in.d.graph.Stores) == 0 {
@@ -141,7 +141,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 	}
 	t, err := task.Open(task.Env{
 		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: d.t.TempDir(), Now: in.clock,
-		Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget,
+		Wake: d.wake, Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget,
 		Out: func(topic string) (edge.Out, error) {
 			l := d.topics[topic]
 			if l == nil {
@@ -210,8 +210,12 @@ func (in *instance) work() (busy bool) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
+		worked, err := t.Turn()
+		if err != nil {
+			d.t.Fatal(err)
+		}
 		in.since += n
-		busy = busy || n > 0
+		busy = busy || n > 0 || worked
 		if in.since >= d.opts.CommitEvery || t.Asked() {
 			in.commit()
 		}
@@ -241,12 +245,9 @@ func (in *instance) commit() {
 			d.t.Fatal(err)
 		}
 	}
-	for at, rs := range in.pending {
-		if err := d.topics[at.topic].parts[at.partition].append(rs); err != nil {
-			d.t.Fatal(err)
-		}
+	if err := in.publish(); err != nil {
+		d.t.Fatal(err)
 	}
-	clear(in.pending)
 	for _, t := range in.tasks {
 		for _, o := range t.Offsets() {
 			d.offsets[place{o.Topic, o.Partition}] = commit{o.Offset, o.Metadata}
@@ -258,6 +259,30 @@ func (in *instance) commit() {
 			in.checkpoint(t)
 		}
 	}
+}
+
+// publish appends what is pending to the logs, one batch a partition.
+func (in *instance) publish() error {
+	d, by := in.d, map[place][]raw{}
+	for _, w := range in.pending {
+		by[w.place] = append(by[w.place], w.raw)
+	}
+	for at, rs := range by {
+		if err := d.topics[at.topic].parts[at.partition].append(rs); err != nil {
+			return err
+		}
+	}
+	if d.written != nil {
+		for _, w := range in.pending {
+			r, err := w.record()
+			if err != nil {
+				return err
+			}
+			d.written(w.topic, r)
+		}
+	}
+	in.pending = in.pending[:0]
+	return nil
 }
 
 // checkpoint writes the task's stores to the instance's disk.

@@ -2,7 +2,10 @@ package streamtest
 
 import (
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
 )
 
 // log is a topic: its committed records, as batches.
@@ -21,6 +24,20 @@ type part struct {
 type raw struct {
 	time                int64
 	key, value, headers []byte
+}
+
+// written is a record that waits for the commit.
+type written struct {
+	place
+	raw
+}
+
+// record is w as a callback sees it.
+func (w *written) record() (topology.Record[[]byte, []byte], error) {
+	r := topology.Record[[]byte, []byte]{Key: w.key, Value: w.value, Time: window.Instant(w.time), NoKey: w.key == nil}
+	var err error
+	r.Headers, err = topology.HeadersOf(&edge.Meta{RawHeaders: w.headers})
+	return r, err
 }
 
 func newLog(partitions int) *log { return &log{parts: make([]part, partitions)} }
@@ -95,8 +112,7 @@ func (w *writer) Append(partition int32, time int64, key, value, headers []byte)
 		partition = int32(w.log.next % len(w.log.parts))
 		w.log.next++
 	}
-	at := place{w.topic, partition}
-	w.in.pending[at] = append(w.in.pending[at], raw{time, clone(key), clone(value), clone(headers)})
+	w.in.pending = append(w.in.pending, written{place{w.topic, partition}, raw{time, clone(key), clone(value), clone(headers)}})
 	return nil
 }
 

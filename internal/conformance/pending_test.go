@@ -1,0 +1,15 @@
+package conformance_test
+
+// pending are the families whose cases are not all built yet. A family leaves as soon as they are.
+var pending = []string{
+	"agg",
+	"cog",
+	"emit",
+	"multi",
+	"proc",
+	"sgj",
+	"sup",
+	"tbl",
+	"trace",
+	"win",
+}

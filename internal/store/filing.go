@@ -1,0 +1,90 @@
+package store
+
+// filing says which keys have windows at what time, roughly: it lets an operator find what has closed without a look at
+// every key. There may be keys in it that no longer have any.
+type filing struct {
+	width   int64 // ms
+	buckets map[int64]map[string]struct{}
+	full    bool // the store's rows are in it
+}
+
+// bucketsAlive is how many buckets a retention takes.
+const bucketsAlive = 64
+
+// File lets the store keep account of which windows end when, for Closing.
+func (s *spans[V]) File() {
+	if s.filed == nil {
+		s.filed = &filing{width: max(1, s.retention/bucketsAlive), buckets: map[int64]map[string]struct{}{}}
+	}
+}
+
+// file notes that k has a window at a time.
+func (s *spans[V]) file(k *Key, time int64) {
+	if s.filed != nil {
+		s.filed.put(k.Bytes, time)
+	}
+}
+
+func (f *filing) put(key []byte, time int64) {
+	n := time / f.width
+	b := f.buckets[n]
+	if b == nil {
+		b = map[string]struct{}{}
+		f.buckets[n] = b
+	}
+	if _, ok := b[string(key)]; !ok {
+		b[string(key)] = struct{}{}
+	}
+}
+
+// forget drops what lies before a time, for good.
+func (f *filing) forget(before int64) {
+	if f == nil {
+		return
+	}
+	for n := range f.buckets {
+		if (n+1)*f.width <= before {
+			delete(f.buckets, n)
+		}
+	}
+}
+
+// closing calls found with every window whose time is in from..to, in no order, whether visible or not. The key lives as
+// long as the caller likes.
+func (s *spans[V]) closing(from, to int64, found func(key string, c *Cell[span[V]])) error {
+	f := s.filed
+	if !f.full {
+		// After a restart, all at once.
+		err := s.collect(nil, nil, false, func(key []byte, c *Cell[span[V]]) error {
+			f.put(key, c.At)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		f.full = true
+	}
+	seen := map[string]bool{}
+	for n, keys := range f.buckets {
+		if (n+1)*f.width <= from || n*f.width > to {
+			continue
+		}
+		for key := range keys {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			k := s.env.Hasher.Key([]byte(key))
+			row, err := s.row(&k)
+			if err != nil {
+				return err
+			}
+			for i := range row.rows() {
+				if c := &row.rows()[i]; !c.Null() && c.At >= from && c.At <= to {
+					found(key, c)
+				}
+			}
+		}
+	}
+	return nil
+}
