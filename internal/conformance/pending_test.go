@@ -7,7 +7,6 @@ var pending = []string{
 	"emit",
 	"multi",
 	"proc",
-	"sgj",
 	"sup",
 	"tbl",
 	"trace",
