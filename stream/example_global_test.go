@@ -26,7 +26,7 @@ func ExampleStream_JoinGlobal() {
 	}, func(d *streamtest.Driver) {
 		d.Topic(numbers).Put("EUR", 7)
 		d.Topic(texts).Put("a", "5 EUR")
-		d.Topic(texts).Put("b", "5 XXX") // has no rate
+		d.Topic(texts).Put("b", "5 ABC") // has no rate
 		d.Topic(labels).Print()
 	})
 	// Output:
@@ -44,12 +44,12 @@ func ExampleStream_LeftJoinGlobal() {
 	}, func(d *streamtest.Driver) {
 		d.Topic(numbers).Put("EUR", 7)
 		d.Topic(texts).Put("a", "5 EUR")
-		d.Topic(texts).Put("b", "5 XXX")
+		d.Topic(texts).Put("b", "5 ABC")
 		d.Topic(texts).Put("c", "5")
 		d.Topic(labels).Print()
 	})
 	// Output:
 	// a 5 EUR at 7
-	// b 5 XXX at 1
+	// b 5 ABC at 1
 	// c 5 at 1
 }

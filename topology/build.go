@@ -168,6 +168,12 @@ func (b *Builder) graph() *edge.Graph {
 			s.Sources = append(s.Sources, n)
 		}
 	}
+	b.placeStores(g)
+	return g
+}
+
+// placeStores gives each store to the part whose tasks keep it.
+func (b *Builder) placeStores(g *edge.Graph) {
 	for _, s := range b.stores {
 		s.Sub = s.Nodes[0].Sub
 		for _, n := range s.Nodes {
@@ -184,7 +190,6 @@ func (b *Builder) graph() *edge.Graph {
 			s.Changelog = b.app + "-" + s.Name + "-changelog"
 		}
 	}
-	return g
 }
 
 // Topology is a finished graph. It is immutable.
