@@ -4,7 +4,6 @@ package conformance_test
 var pending = []string{
 	"agg",
 	"cog",
-	"emit",
 	"fkj",
 	"multi",
 	"proc",
@@ -14,5 +13,4 @@ var pending = []string{
 	"sup",
 	"tbl",
 	"trace",
-	"win",
 }
