@@ -24,7 +24,9 @@ func IndexRowsOf[I, K, V any](c Client, name string, i serde.Serde[I], k serde.S
 
 // Get returns the rows indexed under i, from all partitions, by key bytes within each. An error ends it and is yielded
 // last.
-func (r IndexRows[I, K, V]) Get(ctx context.Context, i I) iter.Seq2[Entry[K, V], error] { return r.Range(ctx, i, i) }
+func (r IndexRows[I, K, V]) Get(ctx context.Context, i I) iter.Seq2[Entry[K, V], error] {
+	return r.Range(ctx, i, i)
+}
 
 // Range returns the rows indexed from..to, both inclusive by index bytes, by index and key bytes within a partition. An
 // error ends it and is yielded last.

@@ -92,7 +92,7 @@ func RawVersioned[K, V any](h Versioned[K, V]) *store.Versioned[V] {
 }
 
 // RawWindow is RawKV for stores of windows.
-func RawWindow[K, V any](h Window[K, V]) *store.Window[V] {
+func RawWindow[K, V any](h Window[K, V]) store.Windows[V] {
 	if w, ok := h.(*windows[K, V]); ok {
 		return w.w
 	}

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
@@ -23,6 +24,11 @@ var _ = register(map[string]build{
 			Then(stream.WindowUpdates).
 			Map(func(w window.Key[string], v string) (string, string) { return fmt.Sprintf("%s@%d", w.Key, w.Start), v }).
 			To(texts("out"))
+	},
+	"multi-join-count": func(b *topology.Builder) {
+		source(b, "l").Join("j", source(b, "r"), within(10, 10, 0), bothOpt).
+			GroupByKey().Sessions(window.Session(ms(5))).Count("s", state.Options{Retention: ms(20000)}).
+			To(sessions(serde.Int64))
 	},
 	"multi-two-outputs": func(b *topology.Builder) {
 		s := source(b, "in")

@@ -4,11 +4,8 @@ package conformance_test
 var pending = []string{
 	"agg",
 	"cog",
-	"emit",
 	"multi",
-	"proc",
 	"sup",
 	"tbl",
 	"trace",
-	"win",
 }
