@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -14,6 +15,7 @@ type AnySpec interface {
 	serdes() (k, v any)
 	at(changelog string) AnySpec
 	open(store.Env) (any, store.Store, error)
+	share(store.Env, store.Store, *sync.Mutex) any
 }
 
 // Spec declares a store of kind S under a durable name. It is the handle by which a processor gets the typed store.
@@ -22,7 +24,8 @@ type Spec[S any] struct {
 	p        store.Plan
 	key, val any // the serdes
 	make     func(store.Env) (S, store.Store, error)
-	place    func(changelog string) Spec[S] // nil: not declared
+	shared   func(store.Env, store.Store, *sync.Mutex) S // nil: it cannot be
+	place    func(changelog string) Spec[S]              // nil: not declared
 }
 
 // placed declares a spec by its serdes; of makes it from them, here and in the place of its changelog.
@@ -50,6 +53,10 @@ func (s Spec[S]) at(changelog string) AnySpec {
 		return s
 	}
 	return s.place(changelog)
+}
+
+func (s Spec[S]) share(env store.Env, st store.Store, mu *sync.Mutex) any {
+	return s.shared(env, st, mu)
 }
 
 func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
@@ -116,7 +123,7 @@ func RawVersioned[K, V any](h Versioned[K, V]) *store.Versioned[V] {
 }
 
 // RawWindow is RawKV for stores of windows.
-func RawWindow[K, V any](h Window[K, V]) *store.Window[V] {
+func RawWindow[K, V any](h Window[K, V]) store.Windows[V] {
 	if w, ok := h.(*windows[K, V]); ok {
 		return w.w
 	}

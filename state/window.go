@@ -23,33 +23,47 @@ type Window[K, V any] interface {
 	Descend(k K, from, to window.Instant) iter.Seq2[window.Key[K], V]              // of one key, latest first
 }
 
-// NewWindow declares a window store for windows of one size, kept for retention. It is made for windows whose starts
-// are shared by many keys.
+// NewWindow declares a window store for windows of one size, kept for retention.
 func NewWindow[K, V any](name string, size, retention time.Duration, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
 	ms := size.Milliseconds()
 	p := planWindows(store.KindTimestampedWindow, name, typeName(k), typeName(v), fmt.Sprintf("windows of %d ms", ms), ms, retention.Milliseconds(), opts)
-	return windowSpec(p, k, v, nil)
+	return windowSpec(p, k, v, func(env store.Env, v serde.Serde[V]) (store.Windows[V], error) {
+		return store.OpenScattered(env, name, p.Schema, p.Size, p.Retention, v)
+	})
 }
 
-// WindowsOf declares the store of an aggregate by windows. It is for the library's own use.
-func WindowsOf[K, V any](name string, w window.Windows, retention window.Instant, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
-	size, ends := int64(w.Size()), (func(int64) int64)(nil)
+// WindowsOf declares the store of an aggregate by windows, which looks back by slack more than others. It is for the
+// library's own use.
+func WindowsOf[K, V any](name string, w window.Windows, retention, slack window.Instant, k serde.Serde[K], v serde.Serde[V], opts ...Options) Spec[Window[K, V]] {
+	size := int64(w.Size())
 	if !w.Even() && !w.Slides() {
 		size = 0 // they differ
-		ends = func(start int64) int64 { return int64(w.End(window.Instant(start))) }
 	}
-	return windowSpec(planWindows(store.KindTimestampedWindow, name, typeName(k), typeName(v), w.Shape(), size, int64(retention), opts), k, v, ends)
+	p := planWindows(store.KindTimestampedWindow, name, typeName(k), typeName(v), w.Shape(), size, int64(retention), opts)
+	return windowSpec(p, k, v, func(env store.Env, v serde.Serde[V]) (store.Windows[V], error) {
+		if w.Slides() {
+			x, err := store.OpenScattered(env, name, p.Schema, size, p.Retention, v)
+			if err == nil {
+				x.Slack(int64(slack))
+			}
+			return x, err
+		}
+		x, err := store.OpenWindow(env, name, p.Schema, size, p.Retention, v)
+		if err == nil && !w.Even() {
+			x.Ends = func(start int64) int64 { return int64(w.End(window.Instant(start))) }
+		}
+		return x, err
+	})
 }
 
-func windowSpec[K, V any](p store.Plan, k serde.Serde[K], v serde.Serde[V], ends func(int64) int64) Spec[Window[K, V]] {
+func windowSpec[K, V any](p store.Plan, k serde.Serde[K], v serde.Serde[V], open func(store.Env, serde.Serde[V]) (store.Windows[V], error)) Spec[Window[K, V]] {
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Window[K, V]] {
 		return Spec[Window[K, V]]{p: p, make: func(env store.Env) (Window[K, V], store.Store, error) {
-			w, err := store.OpenWindow(env, p.Name, p.Schema, p.Size, p.Retention, serde.Single(v))
+			w, err := open(env, serde.Single(v))
 			if err != nil {
 				return nil, nil, err
 			}
-			w.Ends = ends
 			return &windows[K, V]{newHandle(p.Name, env, k), w}, w, nil
 		}}
 	})
@@ -57,7 +71,7 @@ func windowSpec[K, V any](p store.Plan, k serde.Serde[K], v serde.Serde[V], ends
 
 type windows[K, V any] struct {
 	handle[K]
-	w *store.Window[V]
+	w store.Windows[V]
 }
 
 func (m *windows[K, V]) Get(k K, start window.Instant) (v V, ok bool, err error) {

@@ -63,7 +63,18 @@ func openJoin[K, V, V2, R any](at edge.Place, next edge.Emit[K, R], rows *joinRo
 	return j.receive, nil
 }
 
+// resume takes up, after a start, the time of what the stores have kept: what was late stays late.
+func (j *joiner[K, V, V2, R]) resume() {
+	j.st = max(j.st, j.thisSide.Observed())
+	if j.otherSide != nil {
+		j.st = max(j.st, j.otherSide.Observed())
+	}
+}
+
 func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
+	if j.st < 0 {
+		j.resume()
+	}
 	j.st = max(j.st, m.Time)
 	outer := j.left
 	if !x.left {
@@ -179,6 +190,9 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 	case x.null:
 		*j.noValue++
 		return nil
+	}
+	if j.st < 0 {
+		j.resume()
 	}
 	j.st = max(j.st, m.Time)
 	hashed, err := j.keys.Key(m, k)

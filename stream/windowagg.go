@@ -11,11 +11,11 @@ import (
 // windowAgg is an aggregate by windows in one task.
 type windowAgg[K, V, A any] struct {
 	spanAgg[K, V, A]
-	rows          *store.Window[A]
+	rows          store.Windows[A]
 	w             window.Windows
 	size, advance int64
+	cells         []store.WindowEntry[A] // scratch: what closes, or what lies around the record at hand
 	// Of sliding windows.
-	cells   []store.WindowEntry[A] // around the record at hand
 	null    func(*edge.Meta, V) bool
 	noValue *int64
 }
@@ -129,14 +129,17 @@ func (a *windowAgg[K, V, A]) close(m *edge.Meta) error {
 	if !some {
 		return nil
 	}
-	for e, err := range a.rows.FetchRange(nil, nil, from, to) {
-		if err == nil {
-			err = a.emit(m, e.Key, e.Start, a.rows.End(e.Start), e.Value, e.At)
-		}
-		if err != nil {
+	cells, err := a.rows.Closing(a.cells[:0], from, to)
+	if err != nil {
+		return err
+	}
+	for _, e := range cells {
+		if err := a.emit(m, e.Key, e.Start, a.rows.End(e.Start), e.Value, e.At); err != nil {
 			return err
 		}
 	}
+	clear(cells)
+	a.cells = cells[:0]
 	a.done(close)
 	return nil
 }

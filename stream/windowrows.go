@@ -38,10 +38,9 @@ func (r *spanRows[K, A, S]) resolve(in edge.Serdes) (err error) {
 	return err
 }
 
-// retention is how long windows stay: as long as the user says, at least as long as they take records. slack is how much
-// longer the operator looks back than they take records.
-func (r *spanRows[K, A, S]) retention(what string, least, slack window.Instant) window.Instant {
-	keep := least.Plus(slack)
+// retention is how long windows stay: as long as the user says, at least as long as they take records.
+func (r *spanRows[K, A, S]) retention(what string, least window.Instant) window.Instant {
+	keep := least
 	if len(r.opts) > 0 && r.opts[0].Retention > 0 {
 		asked := window.Instant(r.opts[0].Retention.Milliseconds())
 		if asked < least {
@@ -78,12 +77,12 @@ func newWindowRows[K, A any](b *topology.Builder, what, name string, w window.Wi
 		b.Fail(0, "%s %q: a calendar of one's own does not say how long a window can be: give state.Options{Retention: …}, at least that and the grace", what, name)
 		least = 1
 	}
-	keep := r.retention(what, least, slack)
+	keep := r.retention(what, least)
 	r.made = func() state.Spec[state.Window[K, A]] {
 		if r.final {
 			keep = keep.Plus(1) // to be read once more, when the next window has begun
 		}
-		return state.WindowsOf(name, w, keep, r.key, r.val, opts...)
+		return state.WindowsOf(name, w, keep, slack, r.key, r.val, opts...)
 	}
 	return r
 }
@@ -144,6 +143,9 @@ func windowNode[K, V, A any](in topology.Output[K, V], rows *windowRows[K, A], l
 		}
 		agg.grace = int64(rows.grace)
 		agg.watch.open(at, raw, agg.closed != nil || rows.w.Idle() > 0, int64(rows.b.EmitInterval()))
+		if agg.closed != nil {
+			raw.File()
+		}
 		if rows.w.Slides() {
 			agg.null, agg.noValue = nullOf[V](at), at.Drop("null-value")
 		}

@@ -26,6 +26,12 @@ var _ = register(map[string]build{
 			GroupByKey().Count("s2").To(longs("out"))
 	},
 
+	"emit-session": func(b *topology.Builder) {
+		inSessions(b, session(5, 0)).Aggregate("s", zero, plus, bridge, keep(20000)).Final().To(sessions(serde.String))
+	},
+	"emit-session-grace": func(b *topology.Builder) { closedSessions(b, session(5, 7)) },
+
+	"trace-emit-session":    func(b *topology.Builder) { closedSessions(b, session(5, 0)) },
 	"trace-emit-hopping":    func(b *topology.Builder) { closed(b, hopping(10, 5, 5), 10) },
 	"trace-emit-hopping-2":  func(b *topology.Builder) { closed(b, hopping(10, 5, 5), 10) },
 	"trace-emit-throttled":  func(b *topology.Builder) { closed(b, hopping(10, 5, 5), 10) },
@@ -38,4 +44,8 @@ func closed(b *topology.Builder, w window.Windows, size int) {
 
 func closedCounts(b *topology.Builder, w window.Windows, size int) {
 	in(b, w).Count("s", keep(20000)).Final().To(timed(size, serde.Int64))
+}
+
+func closedSessions(b *topology.Builder, w window.Sessions) {
+	inSessions(b, w).Count("s", keep(20000)).Final().To(sessions(serde.Int64))
 }

@@ -13,11 +13,12 @@ import (
 
 // The stores of the processors: kv, tkv, win and versioned, whose values may be null.
 var (
-	optional  = serde.Optional(serde.String)
-	seenStore = state.NewKeyValue("seen", serde.String, optional)
-	kvStore   = state.NewKeyValue("kv", serde.String, optional)
-	tsStore   = state.NewTimestamped("ts", serde.String, optional)
-	winStore  = state.NewWindow("w", ms(10), ms(60), serde.String, optional)
+	optional     = serde.Optional(serde.String)
+	seenStore    = state.NewKeyValue("seen", serde.String, optional)
+	kvStore      = state.NewKeyValue("kv", serde.String, optional)
+	tsStore      = state.NewTimestamped("ts", serde.String, optional)
+	sessionStore = state.NewSession("ss", ms(60), serde.String, optional)
+	winStore     = state.NewWindow("w", ms(10), ms(60), serde.String, optional)
 )
 
 type (
@@ -139,6 +140,21 @@ func openWindowStore(ctx *taskContext) (processor, error) {
 	})
 }
 
+func openSessionStore(ctx *taskContext) (processor, error) {
+	s := ctx.Store(sessionStore)
+	return keyedOnly(func(r record) error {
+		o := ""
+		for k, v := range s.Find(r.Key, max(0, r.Time-20), r.Time+20) {
+			o += fmt.Sprintf("%d-%d=%s ", k.Start, k.End, str(v))
+		}
+		length := window.Instant(num(r.Value) % 4)
+		if err := s.Put(window.Key[string]{Key: r.Key, Start: max(0, r.Time-length), End: r.Time}, r.Value); err != nil {
+			return err
+		}
+		return ctx.Forward(r.With(some(o)))
+	})
+}
+
 // version shows a version as the cases do. Kafka Streams' stores lose on the way to a processor until when it holds.
 func version(v state.Version[opt], ok bool) string {
 	if !ok {
@@ -229,6 +245,7 @@ var _ = register(map[string]build{
 	"proc-scan":              process(openScan, kvStore),
 	"proc-timestamped-store": process(openTimestamped, tsStore),
 	"proc-window-store":      process(openWindowStore, winStore),
+	"proc-session-store":     process(openSessionStore, sessionStore),
 	"proc-stream-punct":      process(openPunctuated),
 	"proc-wall-punct":        process(openBothPunctuated),
 	"proc-versioned-store": versionedCase(50, func(t window.Instant) []window.Instant {

@@ -27,7 +27,7 @@ var _ = register(map[string]build{
 			To(timed(10, serde.String))
 	},
 	"win-tumbling-group-by": func(b *topology.Builder) {
-		source(b, "in").MapRecord(grouped(2)).GroupByKey().Windowed(tumbling(10, 5)).Aggregate("s", zero, plus).To(timed(10, serde.String))
+		source(b, "in").MapRecord(groupKey(2)).GroupByKey().Windowed(tumbling(10, 5)).Aggregate("s", zero, plus).To(timed(10, serde.String))
 	},
 	"win-hopping-count":     func(b *topology.Builder) { counted(b, hopping(10, 5, 0), 10) },
 	"win-hopping-reduce":    func(b *topology.Builder) { reduced(b, hopping(10, 3, 4), 10) },
@@ -46,6 +46,18 @@ var _ = register(map[string]build{
 	"trace-hopping-late": func(b *topology.Builder) {
 		in(b, hopping(10, 5, 90)).Aggregate("s", stream.Zero, plus).To(timed(10, serde.String))
 	},
+	"win-session-count": func(b *topology.Builder) { sessionCounts(b, session(5, 0), keep(20000)) },
+	"win-session-long":  func(b *topology.Builder) { sessionCounts(b, session(20000, 10000), keep(1000000)) },
+	"win-session-reduce": func(b *topology.Builder) {
+		inSessions(b, session(5, 3)).Reduce("s", bar, keep(20000)).To(sessions(serde.Optional(serde.String)))
+	},
+	"win-session-aggregate":        func(b *topology.Builder) { sessionTexts(b, session(10, 100), keep(20000)) },
+	"win-session-zero-grace-merge": func(b *topology.Builder) { sessionTexts(b, session(8, 2), keep(20000)) },
+
+	"trace-session":        func(b *topology.Builder) { sessionCounts(b, session(5, 0)) },
+	"trace-session-grace":  func(b *topology.Builder) { sessionCounts(b, session(10, 1)) },
+	"trace-session-bridge": func(b *topology.Builder) { sessionTexts(b, session(300000, 300000)) },
+
 	"trace-sliding-a":    func(b *topology.Builder) { aggregated(b, sliding(10, 5), 10) },
 	"trace-sliding-b":    func(b *topology.Builder) { aggregated(b, sliding(10, 50), 10) },
 	"trace-sliding-c":    func(b *topology.Builder) { aggregated(b, sliding(50, 0), 50) },
@@ -76,6 +88,22 @@ func aggregated(b *topology.Builder, w window.Windows, size int, opts ...state.O
 	in(b, w).Aggregate("s", zero, plus, opts...).To(timed(size, serde.String))
 }
 
+// inSessions is the topic in, grouped by key and sessions.
+func inSessions(b *topology.Builder, w window.Sessions) stream.Sessions[string, opt] {
+	return source(b, "in").GroupByKey().Sessions(w)
+}
+
+func sessionCounts(b *topology.Builder, w window.Sessions, opts ...state.Options) {
+	inSessions(b, w).Count("s", opts...).To(sessions(serde.Int64))
+}
+
+func sessionTexts(b *topology.Builder, w window.Sessions, opts ...state.Options) {
+	inSessions(b, w).Aggregate("s", zero, plus, bridge, opts...).To(sessions(serde.String))
+}
+
+// bridge is the merger MRG.
+func bridge(_ string, x, y string) string { return "(" + x + "&" + y + ")" }
+
 // bar is the reducer RED.
 func bar(x, y opt) opt { return serde.Some(str(x) + "|" + str(y)) }
 
@@ -89,8 +117,8 @@ func unlessNumber(m int) func(string, opt, opt) opt {
 	}
 }
 
-// grouped gives a record one of n groups as its key, and every sixth none.
-func grouped(n int) func(record) record {
+// groupKey gives a record one of n groups as its key, and every sixth none.
+func groupKey(n int) func(record) record {
 	return func(r record) record {
 		x := num(r.Value)
 		r.Key, r.NoKey = fmt.Sprint("g", x%n), false

@@ -168,7 +168,11 @@ func final(t *testing.T, d *streamtest.Driver, rec *conformance.Recording, w *wr
 
 // renamed are the stores that bear another name here, by case.
 var renamed = map[string]map[string]string{
-	"tbl-source-reuse": {"t-store": "t"}, // the store of a table that restores from its topic bears the topic's name
+	// The store of a table that restores from its topic bears the topic's name.
+	"tbl-source-reuse": {"t-store": "t"},
+	"sgj-inner":        {"g-store": "gt"},
+	"sgj-left":         {"g-store": "gt"},
+	"sgj-left-by-key":  {"g-store": "gt"},
 }
 
 // ours is the name of a store of Kafka Streams here.

@@ -94,3 +94,5 @@ func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 func sliding(difference, grace int) window.Windows {
 	return window.Sliding(ms(difference)).Grace(ms(grace))
 }
+
+func session(gap, grace int) window.Sessions { return window.Session(ms(gap)).Grace(ms(grace)) }

@@ -4,12 +4,8 @@ package conformance_test
 var pending = []string{
 	"agg",
 	"cog",
-	"emit",
 	"multi",
-	"proc",
-	"sgj",
 	"sup",
 	"tbl",
 	"trace",
-	"win",
 }

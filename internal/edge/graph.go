@@ -17,8 +17,11 @@ type Graph struct {
 	Stores []*Store
 	Topics []*Topic
 	Subs   []*Sub
-	Groups []Group // sources that must have equal partition counts
-	Writes []Written
+	// Globals are the parts that every instance runs once, over all partitions of their topics. They and their stores are
+	// in no other list.
+	Globals []*Sub
+	Groups  []Group // sources that must have equal partition counts
+	Writes  []Written
 }
 
 // Written is a serde that a graph writes with.
@@ -99,6 +102,7 @@ type Topic struct {
 	Sinks       []*Node
 	Reset       Reset
 	Table       bool // a table's source: the topic is its changelog
+	Global      bool // read in full by every instance
 	Pos         string
 	KeySerde    string
 	ValueSerde  string
@@ -126,7 +130,8 @@ type Store struct {
 	Changelog string // topic; "" if there is none
 	FromTopic *Topic // the changelog is this source topic
 	// Rekey writes a key of FromTopic as the store has it; nil where those are the same bytes.
-	Rekey func(dst, key []byte) ([]byte, error)
+	Rekey  func(dst, key []byte) ([]byte, error)
+	Global bool // filled by a part of Globals, read by tasks
 }
 
 // Sub is a connected part of the graph: it runs as one task for each partition.

@@ -6,6 +6,7 @@ type filing struct {
 	width   int64 // ms
 	buckets map[int64]map[string]struct{}
 	full    bool // the store's rows are in it
+	fresh   bool // since the last commit: an abort may bring rows back that it has not seen
 }
 
 // bucketsAlive is how many buckets a retention takes.
@@ -37,11 +38,19 @@ func (f *filing) put(key []byte, time int64) {
 	}
 }
 
-// forget drops what lies before a time, for good.
-func (f *filing) forget(before int64) {
+// abort goes back with the store.
+func (f *filing) abort() {
+	if f != nil && f.fresh {
+		f.full, f.fresh = false, false
+	}
+}
+
+// commit drops what lies before a time, for good.
+func (f *filing) commit(before int64) {
 	if f == nil {
 		return
 	}
+	f.fresh = false
 	for n := range f.buckets {
 		if (n+1)*f.width <= before {
 			delete(f.buckets, n)
@@ -62,7 +71,7 @@ func (s *spans[V]) closing(from, to int64, found func(key string, c *Cell[span[V
 		if err != nil {
 			return err
 		}
-		f.full = true
+		f.full, f.fresh = true, true
 	}
 	seen := map[string]bool{}
 	for n, keys := range f.buckets {

@@ -77,7 +77,7 @@ func (s *Sessions[V]) Append(dst []SessionEntry[V], k Key, earliest, latest int6
 		first--
 	}
 	for i := first; i < len(all); i++ {
-		if c := &all[i]; c.V.start <= latest && s.visible(c, s.observed) {
+		if c := &all[i]; c.V.start <= latest && s.there(c) {
 			dst = append(dst, SessionEntry[V]{k.Bytes, c.V.start, c.At, c.V.v})
 		}
 	}
@@ -100,14 +100,14 @@ func (s *Sessions[V]) Closing(dst []SessionEntry[V], from, to int64) ([]SessionE
 // Replay applies committed changelog records in order.
 func (s *Sessions[V]) Replay(recs iter.Seq[Logged]) error { return s.replayAll(s, recs) }
 
-// Committed answers queries from outside: "get" (Key, start FromTime, end ToTime), "fetch" (Key, start in
+// Committed answers queries from outside: "get" (Key, start FromTime), "fetch" (Key, start in
 // FromTime..ToTime) and "fetchall", by key, then end. The rows are those of the last commit.
 func (s *Sessions[V]) Committed(q Query) iter.Seq2[Row, error] {
 	in := func(c *Cell[span[V]]) bool { return c.V.start >= q.FromTime && c.V.start <= q.ToTime }
 	first, last := q.Key, q.Key
 	switch q.Op {
 	case "get":
-		in = func(c *Cell[span[V]]) bool { return c.V.start == q.FromTime && c.At == q.ToTime }
+		in = func(c *Cell[span[V]]) bool { return c.V.start == q.FromTime }
 	case "fetch":
 	case "fetchall":
 		first, last = nil, nil
@@ -122,7 +122,7 @@ func (s *spans[V]) committed(first, last []byte, in func(*Cell[span[V]]) bool, b
 	return func(yield func(Row, error) bool) {
 		var value []byte
 		err := s.collect(first, last, true, func(key []byte, c *Cell[span[V]]) error {
-			if !in(c) {
+			if !in(c) || !s.visible(c, s.series.settled) {
 				return nil
 			}
 			b, err := s.of.Append(bytesOf(&value), c.V.v)

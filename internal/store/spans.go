@@ -28,11 +28,15 @@ type spans[V any] struct {
 	of        serde.Serde[V]
 	nulls     bool
 	retention int64
+	slack     int64 // how much longer they stay for Append
 	segment   int64
 	// suffix appends what follows the key in the changelog, split takes it off.
 	suffix func(dst []byte, c *Cell[span[V]]) []byte
 	split  func(key []byte) (bare []byte, time, start int64, ok bool)
 	filed  *filing
+	newest []byte // the key by which observed rose to what it is, and when, as the changelog has it
+	newAt  int64
+	lag    int64 // how long before its end the time of a window is
 }
 
 // wasCommitted is the Seq of a cell that the open transaction wrote, or removed, where the changelog has one already.
@@ -63,12 +67,12 @@ func (s *spans[V]) openSpans(env Env, name string, sc Schema, retention int64, v
 	}
 	s.of, s.nulls, s.retention, s.segment = v, serde.TakesNull(v), retention, max(retention/2, segmentMin)
 	s.expired = func(row []Cell[span[V]], observed int64) (n int) {
-		for n < len(row) && (row[n].Null() || row[n].At <= less(observed, retention)) {
+		for n < len(row) && (row[n].Null() || row[n].At <= less(observed, retention+s.slack)) {
 			n++
 		}
 		return n
 	}
-	s.gone = func(at int64, _ bool, observed int64) bool { return at <= less(observed, retention) }
+	s.gone = func(at int64, _ bool, observed int64) bool { return at <= less(observed, retention+s.slack) }
 	if err := s.open(env, name, sc, spanSerde[V]{v}); err != nil {
 		return err
 	}
@@ -79,6 +83,15 @@ func (s *spans[V]) openSpans(env Env, name string, sc Schema, retention int64, v
 // visible reports whether a window can be read when observed is the highest time.
 func (s *spans[V]) visible(c *Cell[span[V]], observed int64) bool {
 	return !c.Null() && observed != noTime && c.At > less(observed, s.retention)
+}
+
+// Slack keeps windows so much longer, in ms, for Append alone: an operator may look back at what nobody else sees any
+// more.
+func (s *spans[V]) Slack(d int64) { s.slack = d }
+
+// there reports whether Append sees a window.
+func (s *spans[V]) there(c *Cell[span[V]]) bool {
+	return !c.Null() && s.observed != noTime && c.At > less(s.observed, s.retention+s.slack)
 }
 
 // floor is the time of the first segment that is kept.
@@ -113,7 +126,8 @@ func (s *spans[V]) change(k *Key, time, start int64, v V, at int64, live bool) e
 	}
 	switch {
 	case time > s.observed:
-		s.observed = time
+		s.observed, s.newAt = time, at
+		s.newest = s.suffix(append(s.newest[:0], k.Bytes...), &Cell[span[V]]{At: time, V: span[V]{start: start}})
 	case time < s.floor():
 		if s.env.Dropped != nil {
 			s.env.Dropped(1)
@@ -153,7 +167,7 @@ func (s *spans[V]) known(c *Cell[span[V]]) bool {
 // replace writes the row of k anew with c at i, in place of the cell there if found; without it if not keep. What nobody
 // can ask for any more and the changelog has been told of is left out.
 func (s *spans[V]) replace(k *Key, row cells[span[V]], i int, found bool, c Cell[span[V]], keep bool) error {
-	old, least := row.rows(), less(s.observed, s.retention)
+	old, least := row.rows(), less(s.observed, s.retention+s.slack)
 	all := s.kept.take(len(old) + 1)
 	for j := range old {
 		if j == i && keep {
@@ -171,8 +185,10 @@ func (s *spans[V]) replace(k *Key, row cells[span[V]], i int, found bool, c Cell
 	return s.series.set(k, cells[span[V]]{all: all}, c.V.at)
 }
 
-// Flush appends every window that the transaction has changed to w.
+// Flush appends every window that the transaction has changed to w. If observed rose by writes that left no window, a
+// deletion says so: after a restore the same windows are visible as before.
 func (s *spans[V]) Flush(w Changelog) error {
+	told := s.observed == s.series.settled
 	err := s.dirty(func(key []byte, row []Cell[span[V]]) error {
 		n := len(key)
 		for i := range row {
@@ -191,14 +207,18 @@ func (s *spans[V]) Flush(w Changelog) error {
 			if err := w.Append(c.V.at, key, value); err != nil {
 				return err
 			}
+			told = told || c.At == s.observed
 		}
 		s.tab.key = key[:n]
 		return nil
 	})
-	if err != nil {
+	if err == nil {
+		err = s.marked.flush(w)
+	}
+	if err != nil || told {
 		return err
 	}
-	return s.marked.flush(w)
+	return w.Append(s.newAt, s.newest, nil)
 }
 
 // Ended says that the transaction of the last Flush is committed.
@@ -206,13 +226,14 @@ func (s *spans[V]) Ended(p Position) {
 	s.series.Ended(p)
 	s.marked.settled = s.now
 	s.ended.marks = s.now
-	s.filed.forget(s.now.Closed)
+	s.filed.commit(less(s.now.Closed, s.lag))
 }
 
 // Abort takes back everything since the last Ended.
 func (s *spans[V]) Abort() {
 	s.series.Abort()
 	s.now = s.marked.settled
+	s.filed.abort()
 }
 
 // Restored ends the replay: the store now stands for p.
@@ -225,7 +246,7 @@ func (s *spans[V]) Restored(p Position) {
 func (s *spans[V]) Reset() error {
 	s.marked = marked{unmarked, unmarked}
 	if s.filed != nil {
-		s.filed = &filing{width: s.filed.width}
+		s.filed = &filing{width: s.filed.width, buckets: map[int64]map[string]struct{}{}}
 	}
 	return s.series.Reset()
 }
@@ -275,15 +296,11 @@ func (s *spans[V]) replayAll(self Store, recs iter.Seq[Logged]) error {
 	return s.each(self, recs, s.replayLogged)
 }
 
-// collect calls f with the windows of every key whose keys are first..last (nil: open), in key order, as they are, or as
-// of the last commit. The key lives until the next call.
+// collect calls f with the windows of the keys first..last (nil: open), in key order, visible or not, as they are or as of
+// the last commit. The key lives until the next call.
 func (s *spans[V]) collect(first, last []byte, committed bool, f func(key []byte, c *Cell[span[V]]) error) error {
 	w := s.tab.open(s.tab.reader(), first, after(last), false, committed)
 	defer w.close()
-	observed := s.observed
-	if committed {
-		observed = s.series.settled
-	}
 	for {
 		key, raw, row, err := w.next()
 		if err == nil && raw != nil {
@@ -293,7 +310,7 @@ func (s *spans[V]) collect(first, last []byte, committed bool, f func(key []byte
 			return err
 		}
 		for i := range row.v.rows() {
-			if c := &row.v.rows()[i]; s.visible(c, observed) {
+			if c := &row.v.rows()[i]; !c.Null() {
 				if err := f(key, c); err != nil {
 					return err
 				}
