@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"iter"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -31,6 +32,8 @@ func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts
 			return nil, nil, err
 		}
 		return &keyValue[K, V]{newHandle(name, env, k), kv}, kv, nil
+	}, shared: func(env store.Env, st store.Store, mu *sync.Mutex) KeyValue[K, V] {
+		return sharedKeyValue[K, V]{&keyValue[K, V]{newHandle(name, env, k), st.(*store.KV[V])}, mu}
 	}}
 }
 

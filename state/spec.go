@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -12,6 +13,7 @@ type AnySpec interface {
 	Name() string
 	plan() store.Plan
 	open(store.Env) (any, store.Store, error)
+	share(store.Env, store.Store, *sync.Mutex) any
 }
 
 // Spec declares a store of kind S under a durable name. It is the handle by which a processor gets the typed store.
@@ -20,12 +22,17 @@ type Spec[S any] struct {
 	p        store.Plan
 	key, val any // the serdes
 	make     func(store.Env) (S, store.Store, error)
+	shared   func(store.Env, store.Store, *sync.Mutex) S // nil: it cannot be
 }
 
 // Name returns the durable name.
 func (s Spec[S]) Name() string { return s.p.Name }
 
 func (s Spec[S]) plan() store.Plan { return s.p }
+
+func (s Spec[S]) share(env store.Env, st store.Store, mu *sync.Mutex) any {
+	return s.shared(env, st, mu)
+}
 
 func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
 	if s.p.Err != nil {
@@ -63,6 +70,14 @@ func SerdesOf[K, V any](s Spec[Timestamped[K, V]]) (k serde.Serde[K], v serde.Se
 // use.
 func RawKV[K, V any](h Timestamped[K, V]) *store.KV[V] {
 	if t, ok := h.(*timestamped[K, V]); ok {
+		return t.kv
+	}
+	return nil
+}
+
+// RawKeyValue is RawKV for plain stores.
+func RawKeyValue[K, V any](h KeyValue[K, V]) *store.KV[V] {
+	if t, ok := h.(*keyValue[K, V]); ok {
 		return t.kv
 	}
 	return nil

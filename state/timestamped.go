@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -35,6 +36,8 @@ func NewTimestamped[K, V any](name string, k serde.Serde[K], v serde.Serde[V], o
 			return nil, nil, err
 		}
 		return &timestamped[K, V]{newHandle(name, env, k), kv}, kv, nil
+	}, shared: func(env store.Env, st store.Store, mu *sync.Mutex) Timestamped[K, V] {
+		return sharedTimestamped[K, V]{&timestamped[K, V]{newHandle(name, env, k), st.(*store.KV[V])}, mu}
 	}}
 }
 

@@ -84,7 +84,7 @@ type RepartitionOptions struct {
 // byKey is s with equal keys in one partition: repartitioned under that name if need be.
 func (s Stream[K, V]) byKey(name string) topology.Output[K, V] {
 	if s.rekeyed {
-		return s.out.Repartition(name, 0)
+		return s.out.ByKey(name)
 	}
 	return s.out
 }

@@ -54,6 +54,12 @@ func (r *Rows[K, V]) Resolve(in edge.Serdes) (err error) {
 // Use settles the serdes at once: of a topic's.
 func (r *Rows[K, V]) Use(k serde.Serde[K], v serde.Serde[V]) { r.key, r.val = k, v }
 
+// Name returns the store's name.
+func (r *Rows[K, V]) Name() string { return r.name }
+
+// Builder returns the builder the rows belong to.
+func (r *Rows[K, V]) Builder() *topology.Builder { return r.b }
+
 // KeySerde returns the serde of the keys, after Build.
 func (r *Rows[K, V]) KeySerde() serde.Serde[K] { return r.key }
 

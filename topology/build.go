@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"slices"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/state"
 )
@@ -113,7 +115,7 @@ func equal(a, b any) (same bool) {
 
 // graph parts the nodes into sub-topologies and finishes them.
 func (b *Builder) graph() *edge.Graph {
-	g := &edge.Graph{App: b.app, Nodes: b.nodes, Stores: b.stores, Topics: b.topics, Groups: b.groups}
+	g := &edge.Graph{App: b.app, Nodes: b.nodes, Topics: b.topics, Groups: b.groups}
 	root := map[*edge.Node]*edge.Node{}
 	var find func(n *edge.Node) *edge.Node
 	find = func(n *edge.Node) *edge.Node {
@@ -138,6 +140,9 @@ func (b *Builder) graph() *edge.Graph {
 		}
 	}
 	for _, s := range b.stores {
+		if s.Global {
+			continue // its readers are not of the part that fills it
+		}
 		for _, n := range s.Nodes[1:] {
 			join(s.Nodes[0], n)
 		}
@@ -146,7 +151,13 @@ func (b *Builder) graph() *edge.Graph {
 	for _, n := range b.nodes { // in order, so that numbers follow the first node of each
 		r := find(n)
 		s := subs[r]
-		if s == nil {
+		switch {
+		case s != nil:
+		case n.Kind == edge.Source && n.Topic.Global:
+			s = &edge.Sub{ID: len(g.Subs) + len(g.Globals)}
+			subs[r] = s
+			g.Globals = append(g.Globals, s)
+		default:
 			s = &edge.Sub{ID: len(g.Subs)}
 			subs[r] = s
 			g.Subs = append(g.Subs, s)
@@ -157,14 +168,28 @@ func (b *Builder) graph() *edge.Graph {
 			s.Sources = append(s.Sources, n)
 		}
 	}
+	b.placeStores(g)
+	return g
+}
+
+// placeStores gives each store to the part whose tasks keep it.
+func (b *Builder) placeStores(g *edge.Graph) {
 	for _, s := range b.stores {
 		s.Sub = s.Nodes[0].Sub
+		for _, n := range s.Nodes {
+			if s.Global && slices.Contains(g.Globals, n.Sub) {
+				s.Sub = n.Sub // the one that fills it
+			}
+		}
 		s.Sub.Stores = append(s.Sub.Stores, s)
+		if s.Global {
+			continue
+		}
+		g.Stores = append(g.Stores, s)
 		if state.PlanOf(s.Spec.(state.AnySpec)).Changelog && s.FromTopic == nil {
 			s.Changelog = b.app + "-" + s.Name + "-changelog"
 		}
 	}
-	return g
 }
 
 // Topology is a finished graph. It is immutable.
@@ -206,6 +231,17 @@ type TopicPlan struct {
 	Partitions int // 0: as it is, or as the sources have
 	Internal   bool
 	Rights     []string
+}
+
+// Global makes the store and the topic of the source ones that every instance has in full. The store's first node is the
+// one that fills it. Its types are internal.
+func (b *Builder) Global(store string, source *edge.Node) {
+	source.Topic.Global = true
+	for _, s := range b.stores {
+		if s.Name == store {
+			s.Global = true
+		}
+	}
 }
 
 // RestoreFrom makes the source topic of the node the changelog of the store: for tables read from a topic. Its types

@@ -23,7 +23,8 @@ type Builder struct {
 	topics []*edge.Topic
 	stores []*edge.Store
 	groups []edge.Group
-	used   map[reflect.Type]any // serdes given to Use
+	used   map[reflect.Type]any      // serdes given to Use
+	byKey  map[*edge.Node]*edge.Node // the sources of the topics by which operators have repartitioned a node
 	// waiting are the nodes that have no parent yet, with what is wrong if they never get one.
 	waiting map[*edge.Node]string
 	errs    []error
@@ -34,7 +35,7 @@ type Builder struct {
 
 // New starts a topology; app is its durable name, the prefix of its topics and its group.
 func New(app string) *Builder {
-	b := &Builder{app: app, used: map[reflect.Type]any{}, waiting: map[*edge.Node]string{}}
+	b := &Builder{app: app, used: map[reflect.Type]any{}, waiting: map[*edge.Node]string{}, byKey: map[*edge.Node]*edge.Node{}}
 	if err := checkName(app); err != nil {
 		b.Fail(0, "app name: %v", err)
 	}

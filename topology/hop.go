@@ -38,6 +38,22 @@ func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
 	return out
 }
 
+// ByKey is Repartition where an operator needs equal keys to meet. All that need it of the same output share one topic,
+// which has the name of the first: KIP-295's merged repartition topics.
+func (o Output[K, V]) ByKey(name string) Output[K, V] {
+	if !o.ok() {
+		return o
+	}
+	if n, ok := o.b.byKey[o.n]; ok {
+		return Output[K, V]{o.b, n}
+	}
+	out := o.Repartition(name, 0)
+	if out.ok() {
+		o.b.byKey[o.n] = out.n
+	}
+	return out
+}
+
 // takesNoKey reports whether something below n has a use for records without a key.
 func takesNoKey(n *edge.Node) bool {
 	for _, c := range n.Children {

@@ -19,10 +19,10 @@ func minus(_ string, v opt, a string) string { return a + "-" + str(v) }
 
 var _ = register(map[string]build{
 	"tagg-aggregate": func(b *topology.Builder) {
-		summed(kept(b, "t", "t-store").GroupBy(grouped(3)), "s").To(texts("out"))
+		summed(kept(b, "t", "t-store").GroupBy(classed(3)), "s").To(texts("out"))
 	},
 	"tagg-aggregate-null": func(b *topology.Builder) {
-		kept(b, "t", "t-store").GroupBy(grouped(2)).Fold("s",
+		kept(b, "t", "t-store").GroupBy(classed(2)).Fold("s",
 			func(_, v string, a opt) opt {
 				if numOf(v)%5 == 0 {
 					return null
@@ -36,10 +36,10 @@ var _ = register(map[string]build{
 				return some(a.Value + "-" + v)
 			}).To(texts("out"))
 	},
-	"tagg-count": func(b *topology.Builder) { kept(b, "t", "t-store").GroupBy(grouped(3)).Count("s").To(longs("out")) },
+	"tagg-count": func(b *topology.Builder) { kept(b, "t", "t-store").GroupBy(classed(3)).Count("s").To(longs("out")) },
 	"tagg-filter": func(b *topology.Builder) {
 		t := kept(b, "t", "t-store").Filter(func(_, v string) bool { return numOf(v)%3 != 0 })
-		summed(t.GroupBy(grouped(2)), "s").To(texts("out"))
+		summed(t.GroupBy(classed(2)), "s").To(texts("out"))
 	},
 	"tagg-null-mapper": func(b *topology.Builder) {
 		kept(b, "t", "t-store").GroupBy(func(_, v string) (string, opt) {
@@ -50,10 +50,10 @@ var _ = register(map[string]build{
 		}).Aggregate("s", zero, plus, minus).To(texts("out"))
 	},
 	"tagg-reduce": func(b *topology.Builder) {
-		kept(b, "t", "t-store").GroupBy(grouped(3)).Reduce("s", red, func(x, y string) string { return x + "-" + y }).To(texts("out"))
+		kept(b, "t", "t-store").GroupBy(classed(3)).Reduce("s", red, func(x, y string) string { return x + "-" + y }).To(texts("out"))
 	},
 	"tagg-reduce-null": func(b *topology.Builder) {
-		kept(b, "t", "t-store").GroupBy(grouped(3)).Fold("s",
+		kept(b, "t", "t-store").GroupBy(classed(3)).Fold("s",
 			func(_, v string, a opt) opt {
 				if !a.OK {
 					return some(v)

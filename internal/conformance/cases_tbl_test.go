@@ -66,10 +66,10 @@ var _ = register(map[string]build{
 	},
 	"tbl-versioned-filter-stored": func(b *topology.Builder) {
 		t := versioned(b, "t", "t-store", 1000).Filter(evenRow).Materialize("s0", keeping(1000))
-		summed(t.GroupBy(grouped(3)), "s").To(texts("out"))
+		summed(t.GroupBy(classed(3)), "s").To(texts("out"))
 	},
 	"tbl-versioned-group": func(b *topology.Builder) {
-		summed(versioned(b, "t", "t-store", 1000).GroupBy(grouped(3)), "s").To(texts("out"))
+		summed(versioned(b, "t", "t-store", 1000).GroupBy(classed(3)), "s").To(texts("out"))
 	},
 	"tbl-versioned-long": func(b *topology.Builder) {
 		versioned(b, "t", "t-store", 60000).MapValues(marked("m")).To(texts("out"))

@@ -82,7 +82,7 @@ var _ = register(map[string]build{
 	},
 	"ttj-then-group": func(b *topology.Builder) {
 		l, r := two(b, 0, 0)
-		summed(l.LeftJoin(r, left).GroupBy(grouped(3)), "s").To(texts("out"))
+		summed(l.LeftJoin(r, left).GroupBy(classed(3)), "s").To(texts("out"))
 	},
 	"ttj-versioned-inner": innerOf(1000, 1000),
 	"ttj-versioned-left":  leftOf(1000, 1000),

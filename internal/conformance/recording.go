@@ -45,11 +45,13 @@ type Final struct {
 	Stores     map[string][]map[string]any `json:"stores"`
 	Changelogs map[string][]Logged         `json:"changelogs"`
 	Dropped    int64                       `json:"dropped"`
+	// Repartition is every record written to internal topics, in their order, of some cases.
+	Repartition map[string][]Logged `json:"repartition"`
 }
 
 // Logged is the last record of one key of a changelog. Value nil is a deleted key, TS nil a time left to the producer.
 type Logged struct {
-	Key   string  `json:"keyHex"`
+	Key   string  `json:"keyHex"` // "" for null too
 	Value *string `json:"valueHex"`
 	TS    *int64  `json:"ts"`
 }

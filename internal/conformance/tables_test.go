@@ -29,8 +29,8 @@ func mapped(t rows, f func(k, v string) opt) rows { return t.MapWithKey(f).Then(
 
 func evenRow(_, v string) bool { return numOf(v)%2 == 0 }
 
-// grouped is a grouping by prefix and the number's class.
-func grouped(n int) func(_, v string) (string, string) {
+// classed is a grouping by prefix and the number's class.
+func classed(n int) func(_, v string) (string, string) {
 	return func(_, v string) (string, string) { return fmt.Sprint("g", numOf(v)%n), v }
 }
 
@@ -53,3 +53,7 @@ func some(v string) opt           { return serde.Some(v) }
 func marked(mark string) func(string) string {
 	return func(v string) string { return v + mark }
 }
+
+// leftOpt and outerOpt are J where values are Opts themselves: those of a record that is there are present.
+func leftOpt(l opt, r serde.Opt[opt]) string             { return outerOpt(serde.Some(l), r) }
+func outerOpt(l serde.Opt[opt], r serde.Opt[opt]) string { return str(l.Value) + "/" + str(r.Value) }

@@ -12,7 +12,10 @@ type Graph struct {
 	Stores []*Store
 	Topics []*Topic
 	Subs   []*Sub
-	Groups []Group // sources that must have equal partition counts
+	// Globals are the parts that every instance runs once, over all partitions of their topics. They and their stores are
+	// in no other list.
+	Globals []*Sub
+	Groups  []Group // sources that must have equal partition counts
 }
 
 // Kind is what a node is for the task.
@@ -76,6 +79,7 @@ type Topic struct {
 	Sinks       []*Node
 	Reset       Reset
 	Table       bool // a table's source: the topic is its changelog
+	Global      bool // read in full by every instance
 	Pos         string
 	KeySerde    string
 	ValueSerde  string
@@ -102,6 +106,7 @@ type Store struct {
 	Sub       *Sub
 	Changelog string // topic; "" if there is none
 	FromTopic *Topic // the changelog is this source topic
+	Global    bool   // filled by a part of Globals, read by tasks
 }
 
 // Sub is a connected part of the graph: it runs as one task for each partition.

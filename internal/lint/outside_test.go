@@ -26,6 +26,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kmsg", []string{"internal/kafka", "internal/engine"}, nil, "messages of the protocol"},
 	{"github.com/klauspost/compress", []string{"internal/batch"}, nil, "gzip, snappy and zstd of record batches"},
 	{"github.com/pierrec/lz4/v4", []string{"internal/batch"}, nil, "lz4 of record batches"},
+	{"github.com/twmb/murmur3", []string{"table"}, nil, "the hash of foreign-key joins"},
 	{"github.com/prometheus/client_golang", []string{"internal/ops"}, nil, "metrics"},
 	{"github.com/alecthomas/kong", []string{"cmd/thalweg"}, nil, "the command line"},
 	{"github.com/schollz/progressbar/v3", []string{"examples/wordcount"}, nil, "the bar on a terminal"},

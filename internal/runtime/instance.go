@@ -78,6 +78,8 @@ type Instance struct {
 	hasher store.Hasher
 	plan   plan
 
+	globals  []*task.Global
+	follower *kafka.Fetcher // of the topics of globals
 	fetcher  *kafka.Fetcher
 	member   *kafka.Member
 	workers  []*worker
@@ -147,6 +149,10 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("runtime: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.db.Close()) }()
+	defer func() { err = errors.Join(err, in.closeGlobals()) }()
+	if err := in.openGlobals(ctx); err != nil {
+		return err
+	}
 	if err := in.startWorkers(ctx); err != nil {
 		return errors.Join(err, in.stop())
 	}

@@ -28,6 +28,18 @@ const (
 // that tasks of other instances would have to answer too is refused.
 func (in *Instance) Ask(ctx context.Context, name string, q store.Query, local bool) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
+		for _, g := range in.globals {
+			rows, ok := g.Ask(name, q)
+			if !ok {
+				continue
+			}
+			for r, err := range rows {
+				if !yield(r, err) {
+					return
+				}
+			}
+			return
+		}
 		as, err := in.withStore(name, q, local)
 		if err != nil {
 			yield(store.Row{}, err)

@@ -55,7 +55,7 @@ func (in *Instance) prepare(ctx context.Context) (p plan, err error) {
 		p.ids[name] = t.ID
 	}
 	for _, t := range g.Topics {
-		if t.Source != nil {
+		if t.Source != nil && !t.Global {
 			p.sources = append(p.sources, t.Name)
 		}
 	}

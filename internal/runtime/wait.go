@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"maps"
 	"context"
 	"fmt"
 	"time"
@@ -21,7 +22,7 @@ func (in *Instance) SourceEnds(ctx context.Context) (map[kafka.Place]int64, erro
 
 func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place) {
 	for _, t := range in.cfg.Graph.Topics {
-		if t.Source == nil || !which(t) {
+		if t.Source == nil || t.Global || !which(t) {
 			continue
 		}
 		for p := range in.plan.partitions[t.Name] {
@@ -33,7 +34,14 @@ func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place
 
 // WaitFor waits until the group has committed past the given positions of the sources, and then, topic by topic in the
 // order of the flow, past what lies in the internal topics by then.
+//
+// Nobody commits positions of global topics: they are not waited for.
 func (in *Instance) WaitFor(ctx context.Context, at map[kafka.Place]int64) error {
+	at = maps.Clone(at)
+	maps.DeleteFunc(at, func(p kafka.Place, _ int64) bool {
+		t := in.cfg.Graph.Topic(p.Topic)
+		return t != nil && t.Global
+	})
 	if err := in.reached(ctx, at); err != nil {
 		return err
 	}

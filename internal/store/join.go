@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,6 +18,14 @@ import (
 type Join[V any] struct {
 	series[V]
 	retention, segment int64
+	seq, seqThen       uint32 // the number of the last put, now and as of the last commit
+	refused            []refusedPut[V]
+}
+
+// refusedPut is a put of the transaction that came too late. The changelog gets it all the same, as Kafka Streams' does.
+type refusedPut[V any] struct {
+	key  []byte
+	cell Cell[V]
 }
 
 // OpenJoin opens the store. retention is in ms.
@@ -32,8 +41,18 @@ func OpenJoin[V any](env Env, name string, s Schema, retention int64, v serde.Se
 		return n
 	}
 	x.gone = func(at int64, _ bool, observed int64) bool { return at <= less(observed, retention) }
-	return x, x.open(env, name, s, v)
+	if err := x.open(env, name, s, v); err != nil {
+		return nil, err
+	}
+	if x.below.dropped != noTime {
+		x.seq = uint32(x.below.dropped)
+	}
+	x.seqThen = x.seq
+	return x, nil
 }
+
+// Observed is the highest time ever put; less than any other if none was.
+func (x *Join[V]) Observed() int64 { return x.observed }
 
 // Put adds v to the values of k.
 func (x *Join[V]) Put(k Key, v V, at int64) error {
@@ -41,6 +60,8 @@ func (x *Join[V]) Put(k Key, v V, at int64) error {
 		if x.env.Dropped != nil {
 			x.env.Dropped(1)
 		}
+		x.seq++
+		x.refused = append(x.refused, refusedPut[V]{bytes.Clone(k.Bytes), Cell[V]{At: at, Seq: x.seq, mark: x.txn, V: v}})
 		return nil
 	}
 	x.observed = max(x.observed, at)
@@ -48,12 +69,33 @@ func (x *Join[V]) Put(k Key, v V, at int64) error {
 	if err != nil {
 		return err
 	}
-	old := row.rows()
-	i, seq := find(old, at), uint32(1)
-	if i > 0 && old[i-1].At == at {
-		seq = old[i-1].Seq + 1
-	}
-	return x.insert(&k, row, i, Cell[V]{At: at, Seq: seq, mark: x.txn, V: v}, false)
+	x.seq++
+	return x.insert(&k, row, find(row.rows(), at), Cell[V]{At: at, Seq: x.seq, mark: x.txn, V: v}, false)
+}
+
+// Ended says that the transaction of the last Flush is committed.
+func (x *Join[V]) Ended(p Position) {
+	x.series.Ended(p)
+	x.settle()
+}
+
+// settle makes the number of the last put a part of the committed state, so that it never comes again.
+func (x *Join[V]) settle() {
+	x.seqThen = x.seq
+	x.ended.dropped = int64(x.seq)
+	x.refused = nil
+}
+
+// Abort takes back everything since the last Ended.
+func (x *Join[V]) Abort() {
+	x.series.Abort()
+	x.seq, x.refused = x.seqThen, nil
+}
+
+// Restored ends the replay: the store now stands for p.
+func (x *Join[V]) Restored(p Position) {
+	x.series.Restored(p)
+	x.settle()
 }
 
 // floor is the start of the first time segment that is kept.
@@ -84,6 +126,12 @@ func (x *Join[V]) Fetch(k Key, from, to int64) ([]Cell[V], error) {
 
 // Flush appends the values of the transaction to w.
 func (x *Join[V]) Flush(w Changelog) error {
+	for i := range x.refused {
+		r := &x.refused[i]
+		if err := x.log(w, append(x.tab.key[:0], r.key...), []Cell[V]{r.cell}); err != nil {
+			return err
+		}
+	}
 	return x.dirty(func(key []byte, row []Cell[V]) error { return x.log(w, key, row) })
 }
 
@@ -116,6 +164,7 @@ func (x *Join[V]) Replay(recs iter.Seq[Logged]) error {
 			return fmt.Errorf("store: %q: changelog key %q has no time", x.name, r.Key)
 		}
 		c := Cell[V]{At: int64(binary.BigEndian.Uint64(r.Key[n:])), Seq: binary.BigEndian.Uint32(r.Key[n+8:]), mark: x.txn}
+		x.seq = max(x.seq, c.Seq)
 		if r.Value == nil || x.observed != noTime && c.At <= less(x.observed, x.retention) {
 			return nil
 		}

@@ -38,6 +38,8 @@ type Env struct {
 	Hasher store.Hasher
 	DB     *store.DB
 	Budget *store.Budget
+	// Globals are the global parts of the instance, whose stores the task may read.
+	Globals []*Global
 
 	// Decide answers a failure; DeadLetter is the topic for those put aside.
 	Decide     func(Failure) Action
@@ -266,6 +268,17 @@ func (t *Task) Store(name string) (any, error) {
 	for _, o := range t.stores {
 		if o.decl.Name == name {
 			return o.handle, nil
+		}
+	}
+	for _, g := range t.env.Globals {
+		st, mu := g.store(name)
+		if st == nil {
+			continue
+		}
+		for _, d := range g.t.env.Sub.Stores {
+			if d.Name == name {
+				return state.Share(d.Spec.(state.AnySpec), store.Env{Hasher: t.env.Hasher}, st, mu), nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("the sub-topology has no store %q", name)

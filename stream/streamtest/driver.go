@@ -271,6 +271,13 @@ func (d *Driver) Dropped() map[string]int64 {
 				}
 			})
 		}
+		for _, g := range in.globals {
+			g.Counters(func(_, name string, dropped bool, n int64) {
+				if dropped && n > 0 {
+					sum[name] += n
+				}
+			})
+		}
 	}
 	return sum
 }
@@ -280,6 +287,18 @@ func (d *Driver) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answ
 	return func(yield func(state.Answer, error) bool) {
 		found := false
 		for _, in := range d.instances {
+			for _, g := range in.globals {
+				rows, ok := g.Ask(q.Store, state.QueryOf(q))
+				if !ok {
+					continue
+				}
+				for r, err := range rows { // every instance has all rows
+					if !yield(state.AnswerOf(r), err) {
+						return
+					}
+				}
+				return
+			}
 			for _, t := range in.tasks {
 				rows, err := t.Ask(q.Store, state.QueryOf(q))
 				if err != nil {

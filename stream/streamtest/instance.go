@@ -23,6 +23,7 @@ type instance struct {
 	db      *store.DB
 	budget  *store.Budget
 	tasks   []*task.Task
+	globals []*global
 	pending []written // in the open transaction, in order
 	since   int       // records since the last commit
 }
@@ -52,6 +53,7 @@ func (in *instance) start() {
 	in.pending = nil
 	in.budget = store.NewBudget(memory)
 	in.alive = true
+	in.openGlobals()
 	if len(in.d.graph.Stores) == 0 {
 		return
 	}
@@ -90,6 +92,7 @@ func (in *instance) drop() {
 	for len(in.tasks) > 0 {
 		in.forget(in.tasks[0])
 	}
+	in.closeGlobals()
 	if in.db != nil {
 		if err := in.db.Close(); err != nil {
 			in.d.t.Errorf("streamtest: instance %d: %v", in.index, err)
@@ -141,7 +144,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 	}
 	t, err := task.Open(task.Env{
 		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: d.t.TempDir(), Now: in.clock,
-		Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget,
+		Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget, Globals: in.tasksGlobals(),
 		Out: func(topic string) (edge.Out, error) {
 			l := d.topics[topic]
 			if l == nil {
@@ -193,6 +196,7 @@ func (in *instance) restore(t *task.Task) {
 func (in *instance) work() (busy bool) {
 	d := in.d
 	d.t.Helper()
+	busy = in.fillGlobals()
 	for _, t := range in.tasks {
 		var more []task.Input
 		t.Inputs(func(i task.Input) {
