@@ -5,6 +5,7 @@ import (
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/table"
+	"github.com/thalweg/thalweg/topology"
 )
 
 // folder takes a record into an aggregate: absent is a row that is not there.
@@ -24,17 +25,21 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 	if b == nil || s.out.Node() == nil || !b.Own(what, name) {
 		return table.Table[K, A]{}
 	}
-	in := s.byKey(name)
 	rows := table.OwnRows[K, A](b, name, opts)
+	return table.Make(aggregateNode(s.byKey(name), rows, name, kind, reads, open), rows.View())
+}
+
+// aggregateNode adds the node that folds the records of each key into a row.
+func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A], label, kind string, reads edge.Need, open opener[K, V, A]) topology.Output[K, table.Change[A]] {
 	op := edge.Op{
-		Kind: kind, Label: name, Touch: true, Keeps: edge.Need{Key: true}, Stores: []any{rows.Pending()},
+		Kind: kind, Label: label, Touch: true, Keeps: edge.Need{Key: true}, Stores: []any{rows.Pending()},
 		Resolve: func(n *edge.Node, in edge.Serdes) (edge.Serdes, error) {
 			err := rows.Resolve(edge.Serdes{Key: in.Key})
 			n.Reads = edge.Need{Key: reads.Key || edge.ReadsKey(in, rows.KeySerde()), Val: reads.Val || readsNull[V](in)}
 			return edge.Serdes{Key: rows.KeySerde()}, err
 		},
 	}
-	out := in.Apply[K, table.Change[A]](op, func(at edge.Place, next edge.Emit[K, table.Change[A]]) (edge.Emit[K, V], error) {
+	return in.Apply[K, table.Change[A]](op, func(at edge.Place, next edge.Emit[K, table.Change[A]]) (edge.Emit[K, V], error) {
 		kv, keys, err := rows.Open(at)
 		if err != nil {
 			return nil, err
@@ -75,7 +80,6 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 			return err
 		}, nil
 	})
-	return table.Make(out, rows.View())
 }
 
 // nullOf returns what tells a null value, nil if there can be none. Where the edge has bytes they tell; else an absent

@@ -1,6 +1,8 @@
 package stream_test
 
 import (
+	"fmt"
+
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/stream"
@@ -46,6 +48,23 @@ func ExampleSessions_Count() {
 	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.004Z} 2
 }
 
+func ExampleSessions_Sum() {
+	showSessions(func(b *topology.Builder) table.Windowed[string, int64] {
+		return sessionsOf(b).Sum("sums", func(n int64) int64 { return 10 * n }).Final()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.004Z} 30
+}
+
+func ExampleSessions_Top() {
+	showSessions(func(b *topology.Builder) table.Windowed[string, int64] {
+		return sessionsOf(b).Top("top", 1, func(a, b int64) int { return int(a - b) }).
+			MapValues(func(top []int64) int64 { return top[0] }).Final()
+	})
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.004Z} 2
+}
+
 func ExampleSessions_Reduce() {
 	showSessions(func(b *topology.Builder) table.Windowed[string, int64] {
 		return sessionsOf(b).Reduce("sums", func(a, b int64) int64 { return a + b }).Final()
@@ -83,4 +102,175 @@ func ExampleSessions_Late() {
 	})
 	// Output:
 	// a 1
+}
+
+// both are numbers and more, added up by key.
+func both(b *topology.Builder) stream.Cogrouped[string, int64] {
+	add := func(_ string, n, sum int64) int64 { return sum + n }
+	subtract := func(_ string, n, sum int64) int64 { return sum - n }
+	return stream.From(b, numbers).GroupByKey().Cogroup(add).And(stream.From(b, more).GroupByKey(), subtract)
+}
+
+// showBoth puts into numbers and more, and prints what comes out.
+func showBoth[K any](define func(*topology.Builder), out topology.Topic[K, int64]) {
+	streamtest.Example(define, func(d *streamtest.Driver) {
+		d.Topic(numbers).PutAt(1, "a", 5)
+		d.Topic(more).PutAt(2, "a", 2)
+		d.Topic(numbers).PutAt(12, "a", 1)
+		d.Topic(out).Print()
+	})
+}
+
+func ExampleGrouped_Cogroup() {
+	showBoth(func(b *topology.Builder) {
+		add := func(_ string, n, sum int64) int64 { return sum + n }
+		stream.From(b, numbers).GroupByKey().Cogroup(add).
+			And(stream.From(b, more).GroupByKey(), add).
+			Aggregate("sums", stream.Zero).To(results)
+	}, results)
+	// Output:
+	// a 5
+	// a 7
+	// a 8
+}
+
+func ExampleCogrouped_And() {
+	showBoth(func(b *topology.Builder) { both(b).Aggregate("balance", stream.Zero).To(results) }, results)
+	// Output:
+	// a 5
+	// a 3
+	// a 4
+}
+
+func ExampleCogrouped_Aggregate() {
+	showBoth(func(b *topology.Builder) {
+		both(b).Aggregate("balance", func() int64 { return 100 }).To(results)
+	}, results)
+	// Output:
+	// a 105
+	// a 103
+	// a 104
+}
+
+func ExampleCogrouped_Then() {
+	showBoth(func(b *topology.Builder) {
+		both(b).Then(func(c stream.Cogrouped[string, int64]) table.Table[string, int64] {
+			return c.Aggregate("balance", stream.Zero)
+		}).To(results)
+	}, results)
+	// Output:
+	// a 5
+	// a 3
+	// a 4
+}
+
+func ExampleCogrouped_Windowed() {
+	showBoth(func(b *topology.Builder) {
+		both(b).Windowed(window.Tumbling(10*ms)).Aggregate("balance", stream.Zero).To(perWindow)
+	}, perWindow)
+	// Output:
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 5
+	// {a 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 3
+	// {a 1970-01-01T00:00:00.01Z 1970-01-01T00:00:00.02Z} 1
+}
+
+func ExampleCogroupedWindows_Aggregate() {
+	showBoth(func(b *topology.Builder) {
+		both(b).Windowed(window.Tumbling(10*ms)).Aggregate("balance", func() int64 { return 100 }).
+			Then(stream.Unwindowed).To(results)
+	}, results)
+	// Output:
+	// a 105
+	// a 103
+	// a 101
+}
+
+func ExampleCogrouped_Sessions() {
+	showBoth(func(b *topology.Builder) {
+		merge := func(_ string, a, b int64) int64 { return a + b }
+		both(b).Sessions(window.Session(5*ms)).Aggregate("balance", stream.Zero, merge).Then(stream.Unwindowed).To(results)
+	}, results)
+	// Output:
+	// a 5
+	// a 3
+	// a 1
+}
+
+func ExampleCogroupedSessions_Aggregate() {
+	showBoth(func(b *topology.Builder) {
+		merge := func(_ string, a, b int64) int64 { return a + b }
+		both(b).Sessions(window.Session(5*ms)).Aggregate("balance", stream.Zero, merge).To(perSession)
+	}, perSession)
+	// Output:
+	// {a 1970-01-01T00:00:00.001Z 1970-01-01T00:00:00.001Z} 5
+	// {a 1970-01-01T00:00:00.001Z 1970-01-01T00:00:00.001Z} null
+	// {a 1970-01-01T00:00:00.001Z 1970-01-01T00:00:00.002Z} 3
+	// {a 1970-01-01T00:00:00.012Z 1970-01-01T00:00:00.012Z} 1
+}
+
+// counts by key and by window, of sums and of the greatest.
+func ExampleGrouped_Sum() {
+	showNumbers(func(b *topology.Builder) {
+		stream.From(b, numbers).GroupByKey().Sum("sums", func(n int64) int64 { return n }).To(results)
+	})
+	// Output:
+	// a 1
+	// a 3
+	// a 10
+}
+
+func ExampleGrouped_Top() {
+	showNumbers(func(b *topology.Builder) {
+		stream.From(b, numbers).GroupByKey().Top("top", 2, func(a, b int64) int { return int(a - b) }).
+			MapValues(func(top []int64) string { return fmt.Sprint(top) }).To(labels)
+	})
+	// Output:
+	// a [1]
+	// a [2 1]
+	// a [7 2]
+}
+
+func ExampleWindowed_Sum() {
+	showNumbers(func(b *topology.Builder) {
+		stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10*ms)).
+			Sum("sums", func(n int64) int64 { return n }).Then(stream.Unwindowed).To(results)
+	})
+	// Output:
+	// a 1
+	// a 3
+	// a 7
+}
+
+func ExampleWindowed_Top() {
+	showNumbers(func(b *topology.Builder) {
+		stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10*ms)).
+			Top("top", 1, func(a, b int64) int { return int(a - b) }).
+			MapValues(func(top []int64) int64 { return top[0] }).Then(stream.Unwindowed).To(results)
+	})
+	// Output:
+	// a 1
+	// a 2
+	// a 7
+}
+
+func ExampleStream_Dedup() {
+	showNumbers(func(b *topology.Builder) {
+		stream.From(b, numbers).Dedup("once", 10*ms, func(_ string, n int64) bool { return n > 1 }).To(results)
+	})
+	// Output:
+	// a 1
+	// a 2
+	// a 7
+}
+
+// showNumbers puts numbers and prints what comes out.
+func showNumbers(define func(*topology.Builder)) {
+	streamtest.Example(define, func(d *streamtest.Driver) {
+		in, out, text := d.Topic(numbers), d.Topic(results), d.Topic(labels)
+		in.PutAt(0, "a", 1)
+		in.PutAt(4, "a", 2)
+		in.PutAt(20, "a", 7)
+		out.Print()
+		text.Print()
+	})
 }

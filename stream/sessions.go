@@ -3,6 +3,7 @@ package stream
 import (
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
@@ -131,6 +132,7 @@ func (r *sessionRows[K, A]) table(out topology.Output[window.Key[K], table.Chang
 		Old:   func() { r.old = true },
 		Rows:  func(c state.Client) state.WindowRows[K, A] { return state.QuerySession(r.made(), c) },
 		Grace: func() (window.Instant, bool) { return r.grace, true },
+		Key:   func() serde.Serde[window.Key[K]] { return windowed.Session(r.key) },
 	}
 	if len(from) == 1 {
 		view.Final = r.closed(from[0])

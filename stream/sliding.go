@@ -117,8 +117,7 @@ walk:
 			if w.At >= t {
 				return nil // another record of this instant has made all that there is to be made
 			}
-			s.prev = w.At
-			break walk
+			s.prev = w.At // unless the window before knows better: it may have been closed for the record that this one has
 		default:
 			s.left, s.prev = serde.Some(w.Value), w.At
 			break walk

@@ -3,6 +3,7 @@ package stream
 import (
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
@@ -100,6 +101,12 @@ func (r *windowRows[K, A]) table(out topology.Output[window.Key[K], table.Change
 		Old:   func() { r.old = true },
 		Rows:  func(c state.Client) state.WindowRows[K, A] { return state.QueryWindow(r.made(), c) },
 		Grace: func() (window.Instant, bool) { return r.grace, !r.w.Endless() },
+		Key: func() serde.Serde[window.Key[K]] {
+			if !r.w.Even() && !r.w.Slides() {
+				return windowed.Session(r.key) // the size does not give the end
+			}
+			return windowed.Time(r.key, r.w.Size().Sub(0))
+		},
 	}
 	if len(from) == 1 && !r.w.Endless() {
 		view.Final = r.closed(from[0])

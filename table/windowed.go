@@ -21,6 +21,8 @@ type WindowView[K, V any] struct {
 	Store string
 	Old   func() // asks for old values in the changes
 	Rows  func(state.Client) state.WindowRows[K, V]
+	// Key returns the serde of the windowed keys, after Build.
+	Key func() serde.Serde[window.Key[K]]
 	// Grace is how long after its end a window still takes records; ok is false if windows never close.
 	Grace func() (d window.Instant, ok bool)
 	// Final returns the output of windows that have closed, nil if it cannot be had.

@@ -67,7 +67,7 @@ func deriveWindows[K, V, V2 any](t Windowed[K, V], kind string, reads edge.Need,
 	}
 	out := t.out.Apply[window.Key[K], Change[V2]](tableOp(kind, reads), step(t.final))
 	view := &WindowView[K, V2]{
-		Store: t.view.Store, Grace: t.view.Grace,
+		Store: t.view.Store, Grace: t.view.Grace, Key: t.view.Key,
 		Old:  func() { old = true; t.view.Old() },
 		Rows: func(c state.Client) state.WindowRows[K, V2] { return state.MapWindowRows(t.view.Rows(c), f) },
 	}

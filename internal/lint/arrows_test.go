@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"internal/engine/log":     {"internal/batch"},
 	"internal/engine/code":    {},
 
-	"stream":            {"table", "internal/runtime", "internal/ops", "internal/engine"},
+	"stream":            {"table", "serde/windowed", "internal/runtime", "internal/ops", "internal/engine"},
 	"stream/streamtest": {"internal/task"},
 
 	"internal/sim":              {"stream"},
