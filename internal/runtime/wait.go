@@ -1,9 +1,9 @@
 package runtime
 
 import (
-	"maps"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
