@@ -65,7 +65,7 @@ func (c Cogrouped[K, A]) Then[R any](f func(Cogrouped[K, A]) R) R { return f(c) 
 
 // Aggregate folds the records of each key, in the order in which they come. Records without key or value are dropped and
 // counted.
-func (c Cogrouped[K, A]) Aggregate(name string, init func() A, opts ...state.Options) table.Table[K, A] {
+func (c Cogrouped[K, A]) Aggregate[_ edge.Called](name string, init func() A, opts ...state.Options) table.Table[K, A] {
 	if !c.given("Aggregate", name, init == nil) {
 		return table.Table[K, A]{}
 	}
@@ -107,7 +107,7 @@ func cogroup[K, A, K2, V2 any](c Cogrouped[K, A], name string, node func(p part[
 }
 
 // Windowed groups by windows too.
-func (c Cogrouped[K, A]) Windowed(w window.Windows) CogroupedWindows[K, A] {
+func (c Cogrouped[K, A]) Windowed[_ edge.Called](w window.Windows) CogroupedWindows[K, A] {
 	if err := w.Validate(); err != nil && c.b != nil {
 		c.b.Fail(0, "Windowed: %v", err)
 		return CogroupedWindows[K, A]{}
@@ -123,7 +123,7 @@ type CogroupedWindows[K, A any] struct {
 
 // Aggregate folds the records of each key and window. Each stream has a clock of its own that says what is late; so there
 // is no Final: Suppress takes UntilClose.
-func (c CogroupedWindows[K, A]) Aggregate(name string, init func() A, opts ...state.Options) table.Windowed[K, A] {
+func (c CogroupedWindows[K, A]) Aggregate[_ edge.Called](name string, init func() A, opts ...state.Options) table.Windowed[K, A] {
 	if !c.c.given("Aggregate", name, init == nil) {
 		return table.Windowed[K, A]{}
 	}
@@ -134,7 +134,7 @@ func (c CogroupedWindows[K, A]) Aggregate(name string, init func() A, opts ...st
 }
 
 // Sessions groups by sessions too.
-func (c Cogrouped[K, A]) Sessions(w window.Sessions) CogroupedSessions[K, A] {
+func (c Cogrouped[K, A]) Sessions[_ edge.Called](w window.Sessions) CogroupedSessions[K, A] {
 	if err := w.Validate(); err != nil && c.b != nil {
 		c.b.Fail(0, "Sessions: %v", err)
 		return CogroupedSessions[K, A]{}
@@ -149,7 +149,7 @@ type CogroupedSessions[K, A any] struct {
 }
 
 // Aggregate folds the records of each session; merge joins two sessions that a record has bridged.
-func (c CogroupedSessions[K, A]) Aggregate(name string, init func() A, merge func(K, A, A) A, opts ...state.Options) table.Windowed[K, A] {
+func (c CogroupedSessions[K, A]) Aggregate[_ edge.Called](name string, init func() A, merge func(K, A, A) A, opts ...state.Options) table.Windowed[K, A] {
 	if !c.c.given("Aggregate", name, init == nil || merge == nil) {
 		return table.Windowed[K, A]{}
 	}

@@ -8,7 +8,7 @@ import "github.com/thalweg/thalweg/internal/edge"
 //	in    (a 1) (b 5) (a 7)
 //	keep  v > 3
 //	out         (b 5) (a 7)
-func (s Stream[K, V]) Filter(keep func(K, V) bool) Stream[K, V] {
+func (s Stream[K, V]) Filter[_ edge.Called](keep func(K, V) bool) Stream[K, V] {
 	if !s.given("Filter", keep == nil) {
 		return Stream[K, V]{}
 	}
@@ -23,7 +23,7 @@ func (s Stream[K, V]) Filter(keep func(K, V) bool) Stream[K, V] {
 }
 
 // FilterNot drops the records for which drop reports true.
-func (s Stream[K, V]) FilterNot(drop func(K, V) bool) Stream[K, V] {
+func (s Stream[K, V]) FilterNot[_ edge.Called](drop func(K, V) bool) Stream[K, V] {
 	if !s.given("FilterNot", drop == nil) {
 		return Stream[K, V]{}
 	}
@@ -38,7 +38,7 @@ func (s Stream[K, V]) FilterNot(drop func(K, V) bool) Stream[K, V] {
 }
 
 // TryFilter is Filter with a predicate that can fail: the app's policy decides what becomes of the record.
-func (s Stream[K, V]) TryFilter(keep func(K, V) (bool, error)) Stream[K, V] {
+func (s Stream[K, V]) TryFilter[_ edge.Called](keep func(K, V) (bool, error)) Stream[K, V] {
 	if !s.given("TryFilter", keep == nil) {
 		return Stream[K, V]{}
 	}

@@ -15,7 +15,7 @@ func Zero[A any]() (a A) { return }
 type Grouped[K, V any] struct{ s Stream[K, V] }
 
 // GroupByKey groups by the key there is.
-func (s Stream[K, V]) GroupByKey() Grouped[K, V] { return Grouped[K, V]{s} }
+func (s Stream[K, V]) GroupByKey[_ edge.Called]() Grouped[K, V] { return Grouped[K, V]{s} }
 
 // GroupBy groups by another key, through a repartition topic that bears the aggregate's name.
 func (s Stream[K, V]) GroupBy[K2 any](f func(K, V) K2) Grouped[K2, V] {
@@ -36,7 +36,7 @@ func (g Grouped[K, V]) Output() topology.Output[K, V] { return g.s.out }
 //	in    (a x) (b y) (a z)
 //	rows  a=1   a=1   a=2
 //	            b=1   b=1
-func (g Grouped[K, V]) Count(name string, opts ...state.Options) table.Table[K, int64] {
+func (g Grouped[K, V]) Count[_ edge.Called](name string, opts ...state.Options) table.Table[K, int64] {
 	return aggregate(g.s, "Count", name, "KSTREAM-AGGREGATE", edge.Need{}, opts, counting[K, V])
 }
 
@@ -46,7 +46,7 @@ func counting[K, V any](edge.Place, serde.Serde[int64]) folder[K, V, int64] {
 }
 
 // Reduce folds the records of each key; the first is the first result. f must not change its arguments.
-func (g Grouped[K, V]) Reduce(name string, f func(acc, v V) V, opts ...state.Options) table.Table[K, V] {
+func (g Grouped[K, V]) Reduce[_ edge.Called](name string, f func(acc, v V) V, opts ...state.Options) table.Table[K, V] {
 	if !g.s.given("Reduce", f == nil) {
 		return table.Table[K, V]{}
 	}

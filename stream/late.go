@@ -12,7 +12,7 @@ import (
 //	windows of 10 ms, no grace
 //	in    (a x)@3    (a y)@12    (a z)@8
 //	late                         (a z)@8
-func (w Windowed[K, V]) Late() Stream[K, V] { return w.late.stream(w.s, "Late") }
+func (w Windowed[K, V]) Late[_ edge.Called]() Stream[K, V] { return w.late.stream(w.s, "Late") }
 
 const lateTag = "late"
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -13,7 +14,7 @@ import (
 //	in   (a 1) (b 2)
 //	out  (a 1) (b 2)
 //	log  msg key=a value=1 at=…   msg key=b value=2 at=…
-func (s Stream[K, V]) Log(l *slog.Logger, msg string) Stream[K, V] {
+func (s Stream[K, V]) Log[_ edge.Called](l *slog.Logger, msg string) Stream[K, V] {
 	if !s.given("Log", l == nil) {
 		return Stream[K, V]{}
 	}
@@ -26,7 +27,7 @@ func (s Stream[K, V]) Log(l *slog.Logger, msg string) Stream[K, V] {
 //	out     (a 1) (b 2)
 //	stdout  label: a 1
 //	        label: b 2
-func (s Stream[K, V]) Print(label string) Stream[K, V] {
+func (s Stream[K, V]) Print[_ edge.Called](label string) Stream[K, V] {
 	return s.Peek(func(r topology.Record[K, V]) { fmt.Fprintf(os.Stdout, "%s: %v %v\n", label, keyText(r), r.Value) })
 }
 

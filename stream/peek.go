@@ -9,7 +9,7 @@ import (
 )
 
 // Peek shows each record to f and passes it on. Its effects are at least once.
-func (s Stream[K, V]) Peek(f func(topology.Record[K, V])) Stream[K, V] {
+func (s Stream[K, V]) Peek[_ edge.Called](f func(topology.Record[K, V])) Stream[K, V] {
 	if !s.given("Peek", f == nil) {
 		return Stream[K, V]{}
 	}
@@ -29,7 +29,7 @@ func (s Stream[K, V]) Peek(f func(topology.Record[K, V])) Stream[K, V] {
 }
 
 // ForEach ends the stream in f. Its effects are at least once. ctx ends when the task closes.
-func (s Stream[K, V]) ForEach(f func(context.Context, topology.Record[K, V]) error) {
+func (s Stream[K, V]) ForEach[_ edge.Called](f func(context.Context, topology.Record[K, V]) error) {
 	if !s.given("ForEach", f == nil) {
 		return
 	}

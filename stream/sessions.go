@@ -25,7 +25,7 @@ type Sessions[K, V any] struct {
 //	a gap of 5 ms
 //	in      (a x)@0   (a y)@4   (a z)@20
 //	groups  a@[0,0]   a@[0,4]   a@[20,20]
-func (g Grouped[K, V]) Sessions(w window.Sessions) Sessions[K, V] {
+func (g Grouped[K, V]) Sessions[_ edge.Called](w window.Sessions) Sessions[K, V] {
 	if err := w.Validate(); err != nil && g.s.out.Builder() != nil {
 		g.s.out.Builder().Fail(0, "Sessions: %v", err)
 		return Sessions[K, V]{}
@@ -37,7 +37,7 @@ func (g Grouped[K, V]) Sessions(w window.Sessions) Sessions[K, V] {
 func (w Sessions[K, V]) Then[R any](f func(Sessions[K, V]) R) R { return f(w) }
 
 // Late returns the records that come too late for every session, as [Windowed.Late] does.
-func (w Sessions[K, V]) Late() Stream[K, V] { return w.late.stream(w.s, "Late") }
+func (w Sessions[K, V]) Late[_ edge.Called]() Stream[K, V] { return w.late.stream(w.s, "Late") }
 
 // Count counts the records of each session. A record is late if the session it would be part of ends before the highest
 // time seen less the grace and the gap: it is dropped and counted, see [Sessions.Late]. Records without a key are
@@ -47,7 +47,7 @@ func (w Sessions[K, V]) Late() Stream[K, V] { return w.late.stream(w.s, "Late") 
 //	in    (a x)@0     (a y)@4
 //	rows  a@[0,0]=1   a@[0,0] deleted
 //	                  a@[0,4]=2
-func (w Sessions[K, V]) Count(name string, opts ...state.Options) table.Windowed[K, int64] {
+func (w Sessions[K, V]) Count[_ edge.Called](name string, opts ...state.Options) table.Windowed[K, int64] {
 	return sessionAggregate(w, "Count", name, edge.Need{}, opts, counting[K, V], summing[K])
 }
 
@@ -63,7 +63,7 @@ func summing[K any](_ K, a, b serde.Opt[int64]) serde.Opt[int64] {
 //	in    (a 1)@0     (a 2)@4
 //	rows  a@[0,0]=1   a@[0,0] deleted
 //	                  a@[0,4]=3
-func (w Sessions[K, V]) Reduce(name string, f func(acc, v V) V, opts ...state.Options) table.Windowed[K, V] {
+func (w Sessions[K, V]) Reduce[_ edge.Called](name string, f func(acc, v V) V, opts ...state.Options) table.Windowed[K, V] {
 	if !w.s.given("Reduce", f == nil) {
 		return table.Windowed[K, V]{}
 	}

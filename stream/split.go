@@ -12,7 +12,7 @@ import (
 //	f     v > 5
 //	yes         (b 6) (c 7)
 //	no    (a 1)
-func (s Stream[K, V]) Split(f func(K, V) bool) (yes, no Stream[K, V]) {
+func (s Stream[K, V]) Split[_ edge.Called](f func(K, V) bool) (yes, no Stream[K, V]) {
 	if !s.given("Split", f == nil) {
 		return Stream[K, V]{}, Stream[K, V]{}
 	}
@@ -31,7 +31,7 @@ func (s Stream[K, V]) Split(f func(K, V) bool) (yes, no Stream[K, V]) {
 //	big   (a 2000 eu)
 //	eu                (b 10 eu)
 //	rest                        (c 10 us)
-func (s Stream[K, V]) Switch() *Switch[K, V] {
+func (s Stream[K, V]) Switch[_ edge.Called]() *Switch[K, V] {
 	sw := &Switch[K, V]{}
 	if !s.given("Switch", false) {
 		return sw
@@ -50,7 +50,7 @@ type Switch[K, V any] struct {
 }
 
 // Case returns the records that f takes and no earlier case took.
-func (s *Switch[K, V]) Case(f func(K, V) bool) Stream[K, V] {
+func (s *Switch[K, V]) Case[_ edge.Called](f func(K, V) bool) Stream[K, V] {
 	if !s.s.given("Case", f == nil) {
 		return Stream[K, V]{}
 	}
@@ -59,7 +59,7 @@ func (s *Switch[K, V]) Case(f func(K, V) bool) Stream[K, V] {
 }
 
 // Default returns the records that no case took. Without it they are dropped.
-func (s *Switch[K, V]) Default() Stream[K, V] {
+func (s *Switch[K, V]) Default[_ edge.Called]() Stream[K, V] {
 	if s.rest.out.Node() == nil && s.s.given("Default", false) {
 		s.rest = s.side(defaultTag)
 	}

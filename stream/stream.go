@@ -30,12 +30,12 @@ func (s Stream[K, V]) Output() topology.Output[K, V] { return s.out }
 func (s Stream[K, V]) Then[R any](f func(Stream[K, V]) R) R { return f(s) }
 
 // Named labels the last node, for Describe, metrics and errors. The label is not durable.
-func (s Stream[K, V]) Named(name string) Stream[K, V] {
+func (s Stream[K, V]) Named[_ edge.Called](name string) Stream[K, V] {
 	return Stream[K, V]{s.out.Named(name), s.rekeyed}
 }
 
 // To writes the stream to a topic.
-func (s Stream[K, V]) To(t topology.Topic[K, V]) { s.out.Sink(t) }
+func (s Stream[K, V]) To[_ edge.Called](t topology.Topic[K, V]) { s.out.Sink(t) }
 
 // ToDynamic writes each record to the topic that name picks, with serdes and partitioner of like, whose own name does not
 // matter. The topics must exist: a record for one that does not is a failure to produce, answered by the app's policy.
@@ -44,7 +44,7 @@ func (s Stream[K, V]) To(t topology.Topic[K, V]) { s.out.Sink(t) }
 //	name      "odd"      "even"
 //	odd       (a 1)
 //	even                 (b 2)
-func (s Stream[K, V]) ToDynamic(like topology.Topic[K, V], name func(topology.Record[K, V]) string) {
+func (s Stream[K, V]) ToDynamic[_ edge.Called](like topology.Topic[K, V], name func(topology.Record[K, V]) string) {
 	s.out.SinkTo(like, name)
 }
 
@@ -53,7 +53,7 @@ func (s Stream[K, V]) ToDynamic(like topology.Topic[K, V], name func(topology.Re
 //	s    (a 1)       (b 2)
 //	o          (c 3)
 //	out  (a 1) (c 3) (b 2)
-func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
+func (s Stream[K, V]) Merge[_ edge.Called](others ...Stream[K, V]) Stream[K, V] {
 	outs := make([]topology.Output[K, V], len(others))
 	rekeyed := s.rekeyed
 	for i, o := range others {
@@ -65,7 +65,7 @@ func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
 
 // Repartition sends the records through a topic of the app's own, <app>-<name>-repartition, so that equal keys meet.
 // Records without a key are dropped.
-func (s Stream[K, V]) Repartition(name string, opts ...RepartitionOptions) Stream[K, V] {
+func (s Stream[K, V]) Repartition[_ edge.Called](name string, opts ...RepartitionOptions) Stream[K, V] {
 	n := 0
 	if len(opts) > 0 {
 		n = opts[0].Partitions

@@ -15,7 +15,7 @@ import (
 //	n = 2
 //	in    (a 1)    (a 7)     (a 3)
 //	rows  a=[1]    a=[7 1]   a=[7 3]
-func (g Grouped[K, V]) Top(name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Table[K, []V] {
+func (g Grouped[K, V]) Top[_ edge.Called](name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Table[K, []V] {
 	if !g.s.given("Top", cmp == nil) || !g.s.atLeastOne("Top", name, n) {
 		return table.Table[K, []V]{}
 	}
@@ -27,7 +27,7 @@ func (g Grouped[K, V]) Top(name string, n int, cmp func(a, b V) int, opts ...sta
 //	windows of 10 ms, n = 1
 //	in    (a 1)@3        (a 7)@4        (a 5)@12
 //	rows  a@[0,10)=[1]   a@[0,10)=[7]   a@[10,20)=[5]
-func (w Windowed[K, V]) Top(name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Windowed[K, []V] {
+func (w Windowed[K, V]) Top[_ edge.Called](name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Windowed[K, []V] {
 	if !w.s.given("Top", cmp == nil) || !w.s.atLeastOne("Top", name, n) {
 		return table.Windowed[K, []V]{}
 	}
@@ -40,7 +40,7 @@ func (w Windowed[K, V]) Top(name string, n int, cmp func(a, b V) int, opts ...st
 //	in    (a 1)@0      (a 7)@4
 //	rows  a@[0,0]=[1]  a@[0,0] deleted
 //	                   a@[0,4]=[7]
-func (w Sessions[K, V]) Top(name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Windowed[K, []V] {
+func (w Sessions[K, V]) Top[_ edge.Called](name string, n int, cmp func(a, b V) int, opts ...state.Options) table.Windowed[K, []V] {
 	if !w.s.given("Top", cmp == nil) || !w.s.atLeastOne("Top", name, n) {
 		return table.Windowed[K, []V]{}
 	}

@@ -13,7 +13,7 @@ import (
 //	in    (a 1)  (b 5)  (a 7)
 //	rows  a=1    a=1    a=7
 //	             b=5    b=5
-func (s Stream[K, V]) ToTable(name string, opts ...state.Options) table.Table[K, V] {
+func (s Stream[K, V]) ToTable[_ edge.Called](name string, opts ...state.Options) table.Table[K, V] {
 	return toTable(s, "ToTable", name, opts, func(v V) serde.Opt[V] { return serde.Some(v) })
 }
 

@@ -20,7 +20,7 @@ type Windowed[K, V any] struct {
 //	windows of 10 ms
 //	in      (a x)@3    (a y)@12    (a z)@14
 //	groups  a@[0,10)   a@[10,20)   a@[10,20)
-func (g Grouped[K, V]) Windowed(w window.Windows) Windowed[K, V] {
+func (g Grouped[K, V]) Windowed[_ edge.Called](w window.Windows) Windowed[K, V] {
 	if err := w.Validate(); err != nil && g.s.out.Builder() != nil {
 		g.s.out.Builder().Fail(0, "Windowed: %v", err)
 		return Windowed[K, V]{}
@@ -39,7 +39,7 @@ func (w Windowed[K, V]) Then[R any](f func(Windowed[K, V]) R) R { return f(w) }
 //	in    (a x)@3       (a y)@12       (a z)@8
 //	rows  a@[0,10)=1    a@[0,10)=1     late
 //	                    a@[10,20)=1
-func (w Windowed[K, V]) Count(name string, opts ...state.Options) table.Windowed[K, int64] {
+func (w Windowed[K, V]) Count[_ edge.Called](name string, opts ...state.Options) table.Windowed[K, int64] {
 	return windowAggregate(w, "Count", name, edge.Need{}, opts, counting[K, V])
 }
 
@@ -49,7 +49,7 @@ func (w Windowed[K, V]) Count(name string, opts ...state.Options) table.Windowed
 //	in    (a 1)@3       (a 5)@4       (a 2)@12
 //	rows  a@[0,10)=1    a@[0,10)=6    a@[0,10)=6
 //	                                  a@[10,20)=2
-func (w Windowed[K, V]) Reduce(name string, f func(acc, v V) V, opts ...state.Options) table.Windowed[K, V] {
+func (w Windowed[K, V]) Reduce[_ edge.Called](name string, f func(acc, v V) V, opts ...state.Options) table.Windowed[K, V] {
 	if !w.s.given("Reduce", f == nil) {
 		return table.Windowed[K, V]{}
 	}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 )
@@ -9,7 +10,7 @@ import (
 //
 //	group  red+a  red+b  red-a blue+a
 //	rows   red=1  red=2  red=1 blue=1
-func (g Grouped[K, V]) Count(name string, opts ...state.Options) Table[K, int64] {
+func (g Grouped[K, V]) Count[_ edge.Called](name string, opts ...state.Options) Table[K, int64] {
 	return aggregate(g, "Count", "KTABLE-AGGREGATE", name,
 		func(_ K, _ V, n serde.Opt[int64]) serde.Opt[int64] { return serde.Some(n.Value + 1) },
 		func(_ K, _ V, n serde.Opt[int64]) serde.Opt[int64] { return serde.Some(n.Value - 1) }, opts)
@@ -40,7 +41,7 @@ func (g Grouped[K, V]) Sum[N Number](name string, of func(V) N, opts ...state.Op
 //	add     acc + v
 //	remove  acc - v
 //	rows    red=3  red=7  red=4
-func (g Grouped[K, V]) Reduce(name string, add, remove func(acc, v V) V, opts ...state.Options) Table[K, V] {
+func (g Grouped[K, V]) Reduce[_ edge.Called](name string, add, remove func(acc, v V) V, opts ...state.Options) Table[K, V] {
 	if add == nil || remove == nil {
 		return aggregate[K, V, V](g, "Reduce", "KTABLE-REDUCE", name, nil, nil, opts)
 	}

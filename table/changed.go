@@ -8,7 +8,7 @@ import "github.com/thalweg/thalweg/internal/edge"
 //	in     (a 1) (a 1) (a 2) (b deleted)
 //	equal  ==
 //	out    (a 1)       (a 2)
-func (t Table[K, V]) Changed(equal func(a, b V) bool) Table[K, V] {
+func (t Table[K, V]) Changed[_ edge.Called](equal func(a, b V) bool) Table[K, V] {
 	if !given(t, "Changed", equal == nil) {
 		return Table[K, V]{}
 	}

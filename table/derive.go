@@ -12,12 +12,12 @@ import (
 //	in    (a 1) (b 6) (b 3)
 //	keep  v > 4
 //	out         (b 6) (b deleted)
-func (t Table[K, V]) Filter(keep func(K, V) bool) Table[K, V] {
+func (t Table[K, V]) Filter[_ edge.Called](keep func(K, V) bool) Table[K, V] {
 	return filter(t, "Filter", keep, true)
 }
 
 // FilterNot drops the rows for which drop reports true.
-func (t Table[K, V]) FilterNot(drop func(K, V) bool) Table[K, V] {
+func (t Table[K, V]) FilterNot[_ edge.Called](drop func(K, V) bool) Table[K, V] {
 	return filter(t, "FilterNot", drop, false)
 }
 
@@ -148,7 +148,7 @@ func given[K, V any](t Table[K, V], what string, missing bool) bool {
 }
 
 // Materialize gives the rows a store of their own, under that name, with a changelog.
-func (t Table[K, V]) Materialize(name string, opts ...state.Options) Table[K, V] {
+func (t Table[K, V]) Materialize[_ edge.Called](name string, opts ...state.Options) Table[K, V] {
 	b := t.out.Builder()
 	if b == nil || t.view == nil || !b.Own("Materialize", name) {
 		return Table[K, V]{}

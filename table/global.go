@@ -54,7 +54,7 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 }
 
 // Store returns the store of the rows, for processors, which may only read it.
-func (g Global[K, V]) Store() state.Spec[state.Timestamped[K, V]] {
+func (g Global[K, V]) Store[_ edge.Called]() state.Spec[state.Timestamped[K, V]] {
 	if g.rows == nil {
 		return state.NewTimestamped[K, V]("", nil, nil)
 	}
@@ -65,4 +65,6 @@ func (g Global[K, V]) Store() state.Spec[state.Timestamped[K, V]] {
 func (g Global[K, V]) Rows() *Rows[K, V] { return g.rows }
 
 // Query reads the rows from outside.
-func (g Global[K, V]) Query(c state.Client) state.Rows[K, V] { return rowsOf(g.rows.View(), c) }
+func (g Global[K, V]) Query[_ edge.Called](c state.Client) state.Rows[K, V] {
+	return rowsOf(g.rows.View(), c)
+}

@@ -53,7 +53,7 @@ func (t Table[K, V]) Index[I any](name string, by func(K, V) I) Index[I, K, V] {
 }
 
 // Query reads the index from outside.
-func (x Index[I, K, V]) Query(c state.Client) state.IndexRows[I, K, V] {
+func (x Index[I, K, V]) Query[_ edge.Called](c state.Client) state.IndexRows[I, K, V] {
 	if x.x == nil {
 		return state.IndexRows[I, K, V]{}
 	}

@@ -7,7 +7,7 @@ import (
 
 // Query reads the rows from outside, through a running app, a test driver or a remote client. Of a table without a
 // store it asks the stores below; of a source table that nothing reads, the answer is state.ErrNoStore.
-func (t Table[K, V]) Query(c state.Client) state.Rows[K, V] { return rowsOf(t.view, c) }
+func (t Table[K, V]) Query[_ edge.Called](c state.Client) state.Rows[K, V] { return rowsOf(t.view, c) }
 
 func rowsOf[K, V any](v *edge.View[K, V], c any) state.Rows[K, V] {
 	if v.Rows != nil {

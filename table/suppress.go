@@ -36,7 +36,7 @@ const (
 //	After 10 ms
 //	in    (a 1)@0   (a 2)@5   (b 7)@12
 //	out                       (a 2)@5
-func (t Table[K, V]) Suppress(name string, until Suppression) Table[K, V] {
+func (t Table[K, V]) Suppress[_ edge.Called](name string, until Suppression) Table[K, V] {
 	if !given(t, "Suppress", false) || !until.check(t.out.Builder(), name, false) {
 		return Table[K, V]{}
 	}
@@ -76,7 +76,7 @@ func (t Table[K, V]) Suppress(name string, until Suppression) Table[K, V] {
 //	windows of 10 ms, no grace, UntilClose
 //	in    (a x)@3   (a y)@7   (a z)@12
 //	out                       a@[0,10)=2
-func (t Windowed[K, V]) Suppress(name string, until Suppression) Windowed[K, V] {
+func (t Windowed[K, V]) Suppress[_ edge.Called](name string, until Suppression) Windowed[K, V] {
 	if !t.given("Suppress", false) || !until.check(t.out.Builder(), name, true) {
 		return Windowed[K, V]{}
 	}

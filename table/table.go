@@ -55,10 +55,12 @@ func (t Table[K, V]) Output() topology.Output[K, Change[V]] { return t.out }
 func (t Table[K, V]) Then[R any](f func(Table[K, V]) R) R { return f(t) }
 
 // Named labels the node, for Describe, metrics and errors.
-func (t Table[K, V]) Named(name string) Table[K, V] { return Table[K, V]{t.out.Named(name), t.view} }
+func (t Table[K, V]) Named[_ edge.Called](name string) Table[K, V] {
+	return Table[K, V]{t.out.Named(name), t.view}
+}
 
 // To writes every update to a topic, null for a deleted row.
-func (t Table[K, V]) To(topic topology.Topic[K, V]) {
+func (t Table[K, V]) To[_ edge.Called](topic topology.Topic[K, V]) {
 	t.out.Apply[K, serde.Opt[V]](toStream("KTABLE-TOSTREAM"), newValue[K, V]).Sink(topology.Nullable(topic))
 }
 
@@ -72,7 +74,7 @@ func newValue[K, V any](_ edge.Place, next edge.Emit[K, serde.Opt[V]]) (edge.Emi
 }
 
 // Store returns the store of the rows, for processors. Of a table without one, the processor fails to open.
-func (t Table[K, V]) Store() state.Spec[state.Timestamped[K, V]] {
+func (t Table[K, V]) Store[_ edge.Called]() state.Spec[state.Timestamped[K, V]] {
 	name := ""
 	if t.view != nil {
 		t.view.Stores()

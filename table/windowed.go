@@ -1,6 +1,7 @@
 package table
 
 import (
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
@@ -50,9 +51,11 @@ func (t Windowed[K, V]) Output() topology.Output[window.Key[K], Change[V]] { ret
 func (t Windowed[K, V]) Then[R any](f func(Windowed[K, V]) R) R { return f(t) }
 
 // To writes every update to a topic; see package serde/windowed for its key.
-func (t Windowed[K, V]) To(topic topology.Topic[window.Key[K], V]) {
+func (t Windowed[K, V]) To[_ edge.Called](topic topology.Topic[window.Key[K], V]) {
 	t.out.Apply[window.Key[K], serde.Opt[V]](toStream("KTABLE-TOSTREAM"), newValue[window.Key[K], V]).Sink(topology.Nullable(topic))
 }
 
 // Query reads the windows from outside.
-func (t Windowed[K, V]) Query(c state.Client) state.WindowRows[K, V] { return t.view.Rows(c) }
+func (t Windowed[K, V]) Query[_ edge.Called](c state.Client) state.WindowRows[K, V] {
+	return t.view.Rows(c)
+}

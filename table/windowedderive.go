@@ -13,7 +13,7 @@ import (
 //	in    a@[0,10)=1  a@[0,10)=2  a@[0,10)=3
 //	keep  v is even
 //	out   deleted     a@[0,10)=2  deleted
-func (t Windowed[K, V]) Filter(keep func(window.Key[K], V) bool) Windowed[K, V] {
+func (t Windowed[K, V]) Filter[_ edge.Called](keep func(window.Key[K], V) bool) Windowed[K, V] {
 	if !t.given("Filter", keep == nil) {
 		return Windowed[K, V]{}
 	}
@@ -103,7 +103,7 @@ func (t Windowed[K, V]) given(what string, missing bool) bool {
 //	in     (a x)@3     (a y)@7     (a z)@12
 //	rows   a@[0,10)=1  a@[0,10)=2  a@[10,20)=1
 //	final                          a@[0,10)=2
-func (t Windowed[K, V]) Final() Windowed[K, V] {
+func (t Windowed[K, V]) Final[_ edge.Called]() Windowed[K, V] {
 	if !t.given("Final", false) {
 		return Windowed[K, V]{}
 	}

@@ -9,7 +9,7 @@ import (
 
 // SinkTo writes each record to the topic that name picks, with serdes and partitioner of like, whose own name does not
 // matter. The topics must exist: a record for one that does not is a failure to produce, answered by the app's policy.
-func (o Output[K, V]) SinkTo(like Topic[K, V], name func(Record[K, V]) string) {
+func (o Output[K, V]) SinkTo[_ edge.Called](like Topic[K, V], name func(Record[K, V]) string) {
 	if !o.ok() {
 		return
 	}

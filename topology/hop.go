@@ -9,7 +9,7 @@ import (
 
 // Repartition sends the records through a topic of the app's own, by key, so that equal keys meet. Records without a
 // key are dropped, unless all that reads them is a left or outer join. partitions 0 takes as many as the sources have.
-func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
+func (o Output[K, V]) Repartition[_ edge.Called](name string, partitions int) Output[K, V] {
 	if !o.ok() {
 		return o
 	}
@@ -40,7 +40,7 @@ func (o Output[K, V]) Repartition(name string, partitions int) Output[K, V] {
 
 // ByKey is Repartition where an operator needs equal keys to meet. All that need it of the same output share one topic,
 // which has the name of the first: KIP-295's merged repartition topics.
-func (o Output[K, V]) ByKey(name string) Output[K, V] {
+func (o Output[K, V]) ByKey[_ edge.Called](name string) Output[K, V] {
 	if !o.ok() {
 		return o
 	}
@@ -79,7 +79,7 @@ type Hop[K, V any] struct {
 }
 
 // Through sends the records through a topic. Its types are internal: it is for the operators of table and stream.
-func (o Output[K, V]) Through(h Hop[K, V]) Output[K, V] {
+func (o Output[K, V]) Through[_ edge.Called](h Hop[K, V]) Output[K, V] {
 	if !o.ok() {
 		return o
 	}

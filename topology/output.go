@@ -22,7 +22,7 @@ func (o Output[K, V]) Builder() *Builder { return o.b }
 func (o Output[K, V]) Node() *edge.Node { return o.n }
 
 // Named labels the node, for Describe, metrics and errors. The label is not durable.
-func (o Output[K, V]) Named(name string) Output[K, V] {
+func (o Output[K, V]) Named[_ edge.Called](name string) Output[K, V] {
 	if !o.ok() {
 		return o
 	}
@@ -58,7 +58,7 @@ func (o Output[K, V]) Apply[K2, V2 any](op edge.Op, step func(at edge.Place, nex
 }
 
 // Merge joins outputs into one. Each keeps its order.
-func (o Output[K, V]) Merge(others ...Output[K, V]) Output[K, V] {
+func (o Output[K, V]) Merge[_ edge.Called](others ...Output[K, V]) Output[K, V] {
 	if !o.ok() {
 		return o
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Sink writes to a topic.
-func (o Output[K, V]) Sink(t Topic[K, V]) {
+func (o Output[K, V]) Sink[_ edge.Called](t Topic[K, V]) {
 	if !o.ok() {
 		return
 	}
