@@ -157,7 +157,7 @@ func sessionNode[K, V, A any](in topology.Output[K, V], rows *sessionRows[K, A],
 			raw.File()
 		}
 		agg.grace = int64(rows.grace)
-		agg.watch.open(at, raw, agg.closed != nil || rows.w.Idle() > 0, int64(rows.b.EmitInterval()))
+		agg.watch.open(at, raw, agg.closed != nil, int64(rows.b.EmitInterval()))
 		return agg.receive, nil
 	})
 	late.from(out.Node())

@@ -149,7 +149,7 @@ func windowNode[K, V, A any](in topology.Output[K, V], rows *windowRows[K, A], l
 			return nil, err
 		}
 		agg.grace = int64(rows.grace)
-		agg.watch.open(at, raw, agg.closed != nil || rows.w.Idle() > 0, int64(rows.b.EmitInterval()))
+		agg.watch.open(at, raw, agg.closed != nil, int64(rows.b.EmitInterval()))
 		if agg.closed != nil {
 			raw.File()
 		}

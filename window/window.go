@@ -2,7 +2,7 @@
 //
 // A window definition is a value; its refinements return a changed copy:
 //
-//	window.Tumbling(time.Minute).Grace(10 * time.Second).CloseIdle(30 * time.Second)
+//	window.Tumbling(time.Minute).Grace(10 * time.Second)
 //
 // There are few types: an [Instant] is a point in event time, [Windows] assign instants to windows, [Sessions] are
 // windows that end after a gap, a [Key] is a key within one window.

@@ -36,14 +36,14 @@ func TestStarts(t *testing.T) {
 func TestValidate(t *testing.T) {
 	for _, w := range []window.Windows{{}, window.Tumbling(0), window.Tumbling(-ms), window.Hopping(10*ms, 11*ms), window.Hopping(10*ms, 0),
 		window.Tumbling(time.Second).Grace(-ms), window.Tumbling(time.Microsecond * 1500),
-		window.Sliding(0), window.Unlimited(-1), window.Unlimited(0).Grace(ms), window.Unlimited(0).CloseIdle(ms), window.Day(nil),
-		window.Calendar("", nil), window.Tumbling(ms).CloseIdle(-ms)} {
+		window.Sliding(0), window.Unlimited(-1), window.Unlimited(0).Grace(ms), window.Day(nil),
+		window.Calendar("", nil)} {
 		if w.Validate() == nil {
 			t.Errorf("%v is accepted", w)
 		}
 	}
 	for _, w := range []window.Windows{window.Tumbling(ms), window.Hopping(10*ms, 10*ms), window.Tumbling(time.Hour).Grace(time.Minute),
-		window.Sliding(ms).Grace(ms), window.Unlimited(5), window.Week(time.UTC, time.Monday).Grace(time.Hour).CloseIdle(time.Hour)} {
+		window.Sliding(ms).Grace(ms), window.Unlimited(5), window.Week(time.UTC, time.Monday).Grace(time.Hour)} {
 		if err := w.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -56,11 +56,11 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%v is accepted", w)
 		}
 	}
-	w := window.Session(5 * ms).Grace(3 * ms).CloseIdle(time.Second)
-	if err := w.Validate(); err != nil || w.Gap() != 5 || w.GracePeriod() != 3 || w.Idle() != 1000 {
+	w := window.Session(5 * ms).Grace(3 * ms)
+	if err := w.Validate(); err != nil || w.Gap() != 5 || w.GracePeriod() != 3 {
 		t.Error(w, err)
 	}
-	if got := w.String(); got != "sessions with a gap of 5ms, grace 3ms, closed when idle for 1s" {
+	if got := w.String(); got != "sessions with a gap of 5ms, grace 3ms" {
 		t.Error(got)
 	}
 }

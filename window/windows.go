@@ -9,11 +9,11 @@ import (
 
 // Windows assigns an instant to the windows it falls into.
 type Windows struct {
-	kind                       kind
-	size, advance, grace, idle time.Duration
-	from                       Instant
-	name                       string // of a calendar
-	bounds                     func(time.Time) (start, end time.Time)
+	kind                 kind
+	size, advance, grace time.Duration
+	from                 Instant
+	name                 string // of a calendar
+	bounds               func(time.Time) (start, end time.Time)
 }
 
 type kind uint8
@@ -46,28 +46,21 @@ func Unlimited(from Instant) Windows { return Windows{kind: unlimited, from: fro
 // end is after the highest time seen, less the grace; a sliding one also when it is equal, since its end is inclusive.
 func (w Windows) Grace(d time.Duration) Windows { w.grace = d; return w }
 
-// CloseIdle lets time go on by the clock once no record has come for d, so that the last windows close too.
-func (w Windows) CloseIdle(d time.Duration) Windows { w.idle = d; return w }
-
 // String describes the definition, as it stands in a topology's description.
 func (w Windows) String() string {
-	text := ""
 	switch w.kind {
 	case tumbling:
-		text = fmt.Sprintf("tumbling %v, grace %v", w.size, w.grace)
+		return fmt.Sprintf("tumbling %v, grace %v", w.size, w.grace)
 	case hopping:
-		text = fmt.Sprintf("hopping %v by %v, grace %v", w.size, w.advance, w.grace)
+		return fmt.Sprintf("hopping %v by %v, grace %v", w.size, w.advance, w.grace)
 	case sliding:
-		text = fmt.Sprintf("sliding %v, grace %v", w.size, w.grace)
+		return fmt.Sprintf("sliding %v, grace %v", w.size, w.grace)
 	case unlimited:
 		return fmt.Sprintf("unlimited from %v", w.from)
 	case calendar:
-		text = fmt.Sprintf("calendar %s, grace %v", w.name, w.grace)
+		return fmt.Sprintf("calendar %s, grace %v", w.name, w.grace)
 	}
-	if w.idle > 0 {
-		text += fmt.Sprintf(", closed when idle for %v", w.idle)
-	}
-	return text
+	return ""
 }
 
 // Size returns how long a window is, in milliseconds, as event time counts: of a sliding one the difference, of an
@@ -85,9 +78,6 @@ func (w Windows) Advance() Instant { return Instant(w.advance.Milliseconds()) }
 
 // GracePeriod returns the grace in milliseconds.
 func (w Windows) GracePeriod() Instant { return Instant(w.grace.Milliseconds()) }
-
-// Idle returns what CloseIdle was given, in milliseconds; 0: time is that of the records alone.
-func (w Windows) Idle() Instant { return Instant(w.idle.Milliseconds()) }
 
 // Shape says which windows there are, without what refines them: a store of windows is for windows of one shape.
 func (w Windows) Shape() string {
@@ -114,7 +104,7 @@ func (w Windows) Validate() error {
 	if w.kind == none {
 		return errors.New("window: the zero Windows assigns nothing: use Tumbling, Hopping, Sliding, Unlimited or a calendar")
 	}
-	errs := []error{span("grace", w.grace), span("idle time", w.idle)}
+	errs := []error{span("grace", w.grace)}
 	switch w.kind {
 	case tumbling, hopping, sliding:
 		errs = append(errs, span("size", w.size))
@@ -131,8 +121,8 @@ func (w Windows) Validate() error {
 		if w.from < 0 {
 			errs = append(errs, fmt.Errorf("window: unlimited from %v, before 1970", w.from))
 		}
-		if w.grace != 0 || w.idle != 0 {
-			errs = append(errs, errors.New("window: an unlimited window never closes: it takes neither Grace nor CloseIdle"))
+		if w.grace != 0 {
+			errs = append(errs, errors.New("window: an unlimited window never closes: it takes no Grace"))
 		}
 	case calendar:
 		if w.bounds == nil {
