@@ -28,6 +28,7 @@ type format[T any] interface {
 type core[T any] struct {
 	client *Client
 	format format[T]
+	fault  error // why the schema does not fit T
 
 	readers cache[int, func([]byte) (T, error)] // by schema id
 	last    atomic.Pointer[reading[T]]          // the reader that was used last, nearly always the next too
@@ -56,7 +57,7 @@ type placed[T any] struct {
 }
 
 func newSerde[T any](c *Client, f format[T]) serde.Serde[T] {
-	s := &core[T]{client: c, format: f, places: map[serde.Place]*standing{}}
+	s := &core[T]{client: c, format: f, fault: f.fault(), places: map[serde.Place]*standing{}}
 	s.readers.most, s.readers.now = c.opts.Cache, c.clock
 	return s.at(serde.Place{})
 }
@@ -76,7 +77,7 @@ func (s *core[T]) at(p serde.Place) placed[T] {
 func (s placed[T]) At(p serde.Place) serde.Serde[T] { return s.of.at(p) }
 
 // Fault says why the schema does not fit T.
-func (s placed[T]) Fault() error { return s.of.format.fault() }
+func (s placed[T]) Fault() error { return s.of.fault }
 
 // String names the kind and the record, not the schema: a store is the same store under every version of it.
 func (s placed[T]) String() string {
@@ -141,8 +142,8 @@ func (s placed[T]) id(ctx context.Context) (int, error) {
 
 // Append implements serde.Serde.
 func (s placed[T]) Append(dst []byte, v T) ([]byte, error) {
-	if err := s.Fault(); err != nil {
-		return nil, err
+	if s.of.fault != nil {
+		return nil, s.of.fault
 	}
 	id, err := s.id(context.Background())
 	if err != nil {
@@ -157,8 +158,8 @@ func (s placed[T]) Append(dst []byte, v T) ([]byte, error) {
 
 // Decode implements serde.Serde.
 func (s placed[T]) Decode(data []byte) (v T, err error) {
-	if err := s.Fault(); err != nil {
-		return v, err
+	if s.of.fault != nil {
+		return v, s.of.fault
 	}
 	if data == nil {
 		return v, s.errorf("null where a %s was expected", s.of.format.record())
