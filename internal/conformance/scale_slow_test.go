@@ -3,4 +3,4 @@
 package conformance_test
 
 // defaultCases is how many cases go through the full path without the flag.
-const defaultCases = 40
+const defaultCases = 25

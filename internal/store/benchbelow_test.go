@@ -139,7 +139,7 @@ func BenchmarkReplay(b *testing.B) {
 	if err := kv.Replay(func(yield func(Logged) bool) {
 		for i := range b.N {
 			key = appendBenchKey(key[:0], i*7919%belowRows)
-			if !yield(Logged{key, value, 1}) {
+			if !yield(Logged{Key: key, Value: value, Time: 1}) {
 				return
 			}
 		}

@@ -31,7 +31,7 @@ type changelog struct {
 }
 
 func (c *changelog) Append(at int64, key, value []byte) error {
-	c.open = append(c.open, Logged{slices.Clone(key), slices.Clone(value), at})
+	c.open = append(c.open, Logged{Key: slices.Clone(key), Value: slices.Clone(value), Time: at})
 	if value != nil && len(value) == 0 {
 		c.open[len(c.open)-1].Value = []byte{}
 	}
@@ -47,7 +47,14 @@ func (c *changelog) end(commit bool) Position {
 }
 
 func (c *changelog) from(offset int64) iter.Seq[Logged] {
-	return slices.Values(c.records[offset:])
+	return func(yield func(Logged) bool) {
+		for i, r := range c.records[offset:] {
+			r.Next = offset + int64(i) + 1
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // modelRow is a row of the model.

@@ -118,8 +118,8 @@ func (t *table[V]) drop() {
 	t.held = 0
 }
 
-// spill writes replayed rows below when memory is short. What is below then is ahead of the position it stands for,
-// which is sound: the rest of the replay, or a second one from that position, ends in the same rows.
+// spill writes replayed rows below when memory is short. Of maps and windows what is below then is ahead of the position it
+// stands for, which is sound: the rest of the replay, or a second one from that position, ends in the same rows.
 func spill[V any](s Store, p *pool[V]) error {
 	if p.account.budget == nil || !p.account.budget.short(p.account.held) {
 		return nil

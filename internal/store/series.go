@@ -259,7 +259,9 @@ func (s *series[V]) Reset() error {
 	return s.KV.Reset()
 }
 
-// each replays recs, and writes below when memory is short.
+// each replays recs, and writes below when memory is short. What is written so stands for just the records before it: unlike
+// those of a map, cells cannot be replayed twice. What nobody can ask for any more has gone, and a tombstone does one thing
+// to the newest cell and another to an older one.
 func (s *series[V]) each(self Store, recs iter.Seq[Logged], apply func(Logged) error) error {
 	s.replaying = true
 	defer func() { s.replaying = false }()
@@ -269,6 +271,7 @@ func (s *series[V]) each(self Store, recs iter.Seq[Logged], apply func(Logged) e
 			return err
 		}
 		s.settled = s.observed
+		s.ended.Offset, s.ended.observed = max(s.ended.Offset, r.Next), s.settled
 		s.txn += txnStep // so that the next record may drop this one
 		if n++; n%spillEvery(s.env.DB) == 0 {
 			s.kept.recycle(s.tab.views == nil)

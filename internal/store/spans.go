@@ -293,7 +293,11 @@ func (s *spans[V]) replayLogged(r Logged) error {
 }
 
 func (s *spans[V]) replayAll(self Store, recs iter.Seq[Logged]) error {
-	return s.each(self, recs, s.replayLogged)
+	return s.each(self, recs, func(r Logged) error {
+		err := s.replayLogged(r)
+		s.ended.marks = s.now
+		return err
+	})
 }
 
 // collect calls f with the windows of the keys first..last (nil: open), in key order, visible or not, as they are or as of

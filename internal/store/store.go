@@ -32,6 +32,7 @@ type Position struct {
 type Logged struct {
 	Key, Value []byte // Value nil: deleted
 	Time       int64
+	Next       int64 // the position behind it; 0: not known
 }
 
 // Changelog takes the records of a commit. Append copies what it is given.

@@ -127,7 +127,7 @@ func TestLargeRestoreSpills(t *testing.T) {
 		for i := range 2 * rows {
 			key = fmt.Appendf(key[:0], "key-%09d", i%rows)
 			value, _ = serde.Int64.Append(value[:0], int64(i))
-			if !yield(Logged{key, value, int64(i)}) {
+			if !yield(Logged{Key: key, Value: value, Time: int64(i)}) {
 				return
 			}
 		}

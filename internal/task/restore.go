@@ -75,7 +75,7 @@ func (t *Task) replay(o *opened, batches [][]byte, from, upTo int64, yield func(
 			if rec.Offset < from || rec.Offset >= upTo || rec.Key == nil {
 				continue
 			}
-			l := store.Logged{Key: rec.Key, Value: rec.Value, Time: rec.Timestamp}
+			l := store.Logged{Key: rec.Key, Value: rec.Value, Time: rec.Timestamp, Next: rec.Offset + 1}
 			if o.decl.FromTopic != nil {
 				var skip bool
 				if l.Time, skip, err = t.timeOf(o.decl.FromTopic, &rec); err != nil {
