@@ -9,9 +9,10 @@ import (
 
 // When a store is written below, and in what slices.
 const (
-	checkpointEvery = 30 * time.Second
-	checkpointTail  = 2_000_000 // changelog records: what a restart would have to read, about a second
-	checkpointRows  = 2048      // encoded at once, between groups of records
+	checkpointEvery     = 30 * time.Second
+	checkpointTail      = 2_000_000 // changelog records: what a restart of all stores would have to read, about a second
+	checkpointTailLeast = 100_000   // of one store, however many there are
+	checkpointRows      = 2048      // encoded at once, between groups of records
 )
 
 // checkpoints are those of one worker: one at a time.
@@ -80,8 +81,20 @@ func (cs *checkpoints) mark(s store.Store) {
 	cs.last[s] = time.Now()
 }
 
+// tailLimit is how long the tail of one store may become.
+func (in *Instance) tailLimit() int64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	n := 0
+	for _, a := range in.tasks {
+		n += len(a.sub.Stores)
+	}
+	return max(checkpointTailLeast, checkpointTail/int64(max(n, 1)))
+}
+
 // next begins the checkpoint of a store that is due.
 func (cs *checkpoints) next(w *worker) (r *running) {
+	limit := w.in.tailLimit()
 	for _, a := range w.tasks {
 		a.task.Stores(func(d *edge.Store, s store.Store, tail int64) {
 			if r != nil {
@@ -94,7 +107,7 @@ func (cs *checkpoints) next(w *worker) (r *running) {
 			if cs.last[s].IsZero() {
 				cs.mark(s)
 			}
-			if time.Since(cs.last[s]) < checkpointEvery && tail < checkpointTail && bytes < w.in.cfg.Memory/4 {
+			if time.Since(cs.last[s]) < checkpointEvery && tail < limit && bytes < w.in.cfg.Memory/4 {
 				return
 			}
 			if c := s.BeginCheckpoint(); c != nil {
