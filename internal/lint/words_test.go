@@ -42,7 +42,6 @@ func TestPanics(t *testing.T) {
 
 // sleeps are the tests that may sleep.
 var sleeps = map[string]string{
-	"internal/engine/log/log_test.go":      "a step of a loop that waits for a condition",
 	"internal/sim/text_test.go":            "is the pace at which the text comes",
 	"internal/sim/members_test.go":         "how long a dead member stays away is part of the run",
 	"internal/engine/slowfs_test.go":       "is the slow disk itself",

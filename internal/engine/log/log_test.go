@@ -108,15 +108,37 @@ func mustDurable(t testing.TB, d *Dir, ticket Ticket) {
 // awaitHW waits until what was appended so far is visible.
 func awaitHW(t testing.TB, p *Partition) Offsets {
 	t.Helper()
-	o := p.Offsets()
 	p.mu.Lock()
 	lsn := p.lastLSN
 	p.mu.Unlock()
 	mustDurable(t, p.d, Ticket(lsn))
-	for end := o.End; o.HW < end; o = p.Offsets() {
-		time.Sleep(100 * time.Microsecond) // the committer moves it next
+	return p.Offsets()
+}
+
+// TestWhatIsAcknowledgedIsVisible looks at who waits for an append at the moment the high watermark moves: nobody is told
+// before.
+func TestWhatIsAcknowledgedIsVisible(t *testing.T) {
+	cfg := testConfig(t)
+	moves, early := 0, 0
+	var d *Dir
+	cfg.OnAdvance = func(p *Partition) {
+		p.mu.Lock()
+		lsn := p.lastLSN
+		p.mu.Unlock()
+		if moves++; d.wal.done.Load() >= lsn {
+			early++
+		}
 	}
-	return o
+	d = mustOpen(t, vfs.NewCrashableMem(), cfg)
+	p := mustCreate(t, d, 0, Settings{})
+	a := mustAppend(t, p, rows(1, "k", "v"))
+	mustDurable(t, d, a.Ticket)
+	if o := p.Offsets(); o.HW != 1 {
+		t.Errorf("acknowledged, and the high watermark is %d", o.HW)
+	}
+	if moves == 0 || early > 0 {
+		t.Errorf("%d moves of the high watermark, %d after who waited was told", moves, early)
+	}
 }
 
 // row is a record as a reader sees it.

@@ -172,10 +172,14 @@ func (w *wal) commit(last bool) {
 			w.fail(err)
 			return
 		}
+		// Who is answered must find what is acknowledged: watermarks move before those who wait are told.
 		for _, a := range g.adv {
 			a.p.advance(a.end)
 		}
 		w.mu.Lock()
+		w.done.Store(w.cur.last)
+		close(w.moved)
+		w.moved = make(chan struct{})
 		if cap(g.buf) > 2*walPending {
 			g.buf = nil
 		}
@@ -186,7 +190,7 @@ func (w *wal) commit(last bool) {
 	}
 }
 
-// write puts g into the current file, syncs it if due, and tells those who wait.
+// write puts g into the current file, and syncs it if due.
 func (w *wal) write(g *group, force bool) error {
 	if len(g.buf) > 0 {
 		if w.cur.pos > walHeaderSize && w.cur.pos+int64(len(g.buf)) > w.limit {
@@ -205,11 +209,6 @@ func (w *wal) write(g *group, force bool) error {
 		}
 		w.synced.Store(w.cur.last)
 	}
-	w.mu.Lock()
-	w.done.Store(w.cur.last)
-	close(w.moved)
-	w.moved = make(chan struct{})
-	w.mu.Unlock()
 	return nil
 }
 
