@@ -35,6 +35,12 @@ func clocked(rec *conformance.Recording) bool {
 	return slices.ContainsFunc(rec.Steps, func(s conformance.Step) bool { return s.In == nil })
 }
 
+// apart are the cases that the full path cannot replay as they were recorded.
+var apart = map[string]string{
+	"sl-context":    "it shows offsets, and markers of transactions take some",
+	"sl-to-dynamic": "its topics are made by nobody",
+}
+
 // TestFullPath replays a recording of each case through an app on the bundled engine: group, transactions, repartition
 // topics, changelogs. Outputs and stores are those of the recording.
 func TestFullPath(t *testing.T) {
@@ -110,7 +116,7 @@ func eachCase(t *testing.T, f func(t *testing.T, r *rand.Rand, rec *conformance.
 	}
 	byCase := map[string][]*conformance.Recording{}
 	for _, rec := range all {
-		if builders[rec.Case] != nil && !clocked(rec) {
+		if builders[rec.Case] != nil && !clocked(rec) && apart[rec.Case] == "" {
 			byCase[rec.Case] = append(byCase[rec.Case], rec)
 		}
 	}
