@@ -62,7 +62,7 @@ func TestFullPath(t *testing.T) {
 // TestFullPathKilled is the same in a process of its own, which is killed with SIGKILL at a random step and started again.
 func TestFullPathKilled(t *testing.T) {
 	if *flagCases == 0 {
-		t.Skip("by hand, with -cases: multi-enrich-window differs after some kills")
+		t.Skip("by hand, with -cases: multi-enrich-window has differed after a kill, which is not explained")
 	}
 	eachCase(t, func(t *testing.T, r *rand.Rand, rec *conformance.Recording) {
 		dir, workers := t.TempDir(), 1+3*r.IntN(2)
