@@ -70,10 +70,35 @@ var recovering = map[string]func(b *topology.Builder){
 			func(_, v, a string) string { return a + "+" + v },
 			func(_, v, a string) string { return a + "-" + v }).To(joined)
 	},
+	"timers": func(b *topology.Builder) {
+		stream.From(b, lefts).Merge(stream.From(b, rights)).Process("timers", reminding, reminders).To(joined)
+	},
 	"foreign key": func(b *topology.Builder) {
 		l, r := bothTables(b)
 		l.LeftJoinForeign("j", r, named, glueLeft).To(joined)
 	},
+}
+
+// reminders are timers of the records' keys.
+var reminders = state.NewTimers("reminders", serde.String)
+
+// reminding sets the timer of each key to some time after its record, or stops it, and passes on what goes off.
+func reminding(ctx *topology.Context[string, string]) (topology.Processor[string, string], error) {
+	timers := ctx.Store(reminders)
+	ctx.OnTimer(reminders, topology.StreamTime, func(k string, due window.Instant) error {
+		if due%3 == 0 {
+			if err := timers.Set(k, due+20); err != nil {
+				return err
+			}
+		}
+		return ctx.Forward(topology.Record[string, string]{Key: k, Value: fmt.Sprint("due ", int64(due)), Time: due})
+	})
+	return topology.ProcessorFunc[string, string](func(r topology.Record[string, string]) error {
+		if r.Value[len(r.Value)-1] == '7' {
+			return timers.Stop(r.Key)
+		}
+		return timers.Set(r.Key, r.Time+window.Instant(len(r.Value))*7)
+	}), nil
 }
 
 // step is a record, or where Topic is "" nothing.

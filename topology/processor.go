@@ -108,6 +108,25 @@ func (t *Task) Schedule(d time.Duration, by Time, f func(now window.Instant) err
 	return t.at.Schedule(t.at.Node, d, by == WallTime, func(now int64) error { return f(window.Instant(now)) })
 }
 
+// OnTimer calls f when a timer of s is due, by time and then key bytes; it is gone by then. By StreamTime that is after
+// the very record that moved the time, by WallTime between records, and what the clock passed while the app was down is
+// due at its start. In f there is no record at hand: what is written and forwarded without a time of its own has that of
+// the timer. Ask once, in the Opener, and of one node in a task: others may set and stop the same timers.
+func (t *Task) OnTimer[K any](s state.Spec[state.Timers[K]], by Time, f func(k K, due window.Instant) error) {
+	timers := t.Store(s)
+	if timers == nil {
+		return // it is noted why
+	}
+	due, early, err := state.WatchTimers(timers, func(k K, due window.Instant) error {
+		return t.at.Fire(t.at.Node, int64(due), func() error { return f(k, due) })
+	})
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return
+	}
+	early(t.at.OnDue(by == WallTime, due))
+}
+
 // Context is what a processor emits through.
 type Context[K, V any] struct {
 	Task

@@ -105,7 +105,7 @@ type Row struct {
 
 // Schema is what a store's rows are, as written into the database: opening with another is refused by name.
 type Schema struct {
-	Kind       string // "kv", "timestamped-kv", "window", "timestamped-window"
+	Kind       string // "kv", "timestamped-kv", …
 	Key, Value string // types, as fmt's %T writes them, plus the serde's name if it has one
 }
 
@@ -118,6 +118,7 @@ const (
 	KindVersioned         = "versioned"
 	KindJoin              = "join"
 	KindSession           = "session"
+	KindTimers            = "timers"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
