@@ -29,6 +29,12 @@
 //
 // A value that its serde writes as null is a delete. A key must not be null.
 //
+// # Expiry
+//
+// With Options.TTL a row is deleted once the store has seen a time more than so long after the row's own: that of the last
+// record that wrote it. What is over goes before the record that shows it is processed, by time and then key bytes. Each is a
+// deletion like any other; those of a table are passed on. A processor's store goes by the records of the processor.
+//
 // # Order
 //
 // Stores are ordered by the bytes of their encoded keys: strings as one expects, non-negative integers as numbers.

@@ -71,6 +71,18 @@ var recovering = map[string]func(b *topology.Builder){
 			func(_, v, a string) string { return a + "+" + v },
 			func(_, v, a string) string { return a + "-" + v }).To(joined)
 	},
+	"table with TTL": func(b *topology.Builder) {
+		l, _ := bothTables(b, state.Options{TTL: 30 * time.Millisecond})
+		l.GroupBy(aClass).Count("s", state.Options{TTL: 100 * time.Millisecond}).MapValues(func(n int64) string { return fmt.Sprint(n) }).To(joined)
+		l.To(joined)
+	},
+	"topic as table with TTL": func(b *topology.Builder) {
+		l := table.From(b, lefts, state.Options{TTL: 30 * time.Millisecond})
+		l.LeftJoin(table.From(b, rights), glueLeft).To(joined)
+	},
+	"processor with TTL": func(b *topology.Builder) {
+		stream.From(b, lefts).Merge(stream.From(b, rights)).Process("once", passing, passed).To(joined)
+	},
 	"timers": func(b *topology.Builder) {
 		stream.From(b, lefts).Merge(stream.From(b, rights)).Process("timers", reminding, reminders).To(joined)
 	},
@@ -123,6 +135,24 @@ func reminding(ctx *topology.Context[string, string]) (topology.Processor[string
 			return timers.Stop(r.Key)
 		}
 		return timers.Set(r.Key, r.Time+window.Instant(len(r.Value))*7)
+	}), nil
+}
+
+// passed are the values that passing has seen lately.
+var passed = state.NewKeyValue("passed", serde.String, serde.String, state.Options{TTL: 20 * time.Millisecond})
+
+// passing passes on how many keys there have been lately.
+func passing(ctx *topology.Context[string, string]) (topology.Processor[string, string], error) {
+	seen := ctx.Store(passed)
+	return topology.ProcessorFunc[string, string](func(r topology.Record[string, string]) error {
+		all := ""
+		for k := range seen.All() {
+			all += k
+		}
+		if err := seen.Put(r.Key, r.Value); err != nil {
+			return err
+		}
+		return ctx.Forward(r.With(all))
 	}), nil
 }
 

@@ -13,6 +13,8 @@ type KV[V any] struct {
 	tab    *table[V]
 	nulls  bool       // the serde may write null
 	agenda *agenda[V] // nil: rows have no order but that of their keys
+	ttl    int64      // ms; 0: rows stay until they are deleted
+	clock  *int64     // the highest time seen, where rows have a TTL
 	// outdated begins the keys of an agenda that the store had before and has no more; nil: none. The next checkpoint
 	// would leave rows without entries, so it has to go first.
 	outdated []byte

@@ -136,5 +136,6 @@ type Plan struct {
 	Size      int64             // of windows, ms
 	Retention int64             // of windows, ms
 	History   int64             // of versions, ms
+	TTL       int64             // of rows, ms; 0: they stay
 	Err       error             // what is wrong with the declaration
 }
