@@ -102,6 +102,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 			<-done
 		}()
 	}
+	defer a.startBeside(ctx)()
 	return a.instance.Run(ctx)
 }
 

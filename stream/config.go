@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -56,6 +57,9 @@ type Config struct {
 	Logger  *slog.Logger // default slog.Default()
 	OnState func(was, is State)
 	Events  Events
+	// OnStart is called once the topics are there, on a goroutine of its own, and runs beside the app: to write input, to
+	// read output, to serve queries. Its ctx ends with the app, and Run waits for it. Its error stops the app.
+	OnStart func(ctx context.Context, a *App) error
 }
 
 // Guarantee says how often a record counts.
