@@ -37,7 +37,7 @@ func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
 			}
 			w = changelog{out, t.env.Partition}
 		}
-		if err := o.store.Flush(w); err != nil {
+		if err := o.store.Flush(o.noted(w)); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 	}
@@ -100,6 +100,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 			}
 		}
 		o.store.Ended(*p)
+		o.tell(true)
 	}
 	t.committed = t.streamTime
 	t.end(true)
@@ -109,6 +110,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 func (t *Task) Abort() {
 	for _, o := range t.stores {
 		o.store.Abort()
+		o.tell(false)
 	}
 	for _, in := range t.inputs {
 		in.clear(in.committed)
