@@ -105,21 +105,13 @@ type alone[K, V, V2, R any] struct {
 	buf    []byte
 	meta   edge.Meta // for hashing
 	every  int64     // ms of the clock between two emissions
-	due    int64     // when the next may be
-	lowest int64     // below this no record waits; -1: not looked yet, after a start
-	then   [2]int64  // due and lowest as of the last commit
+	due    *int64    // when the next may be
+	lowest *int64    // below this no record waits; -1: not looked yet
 }
 
-func openAlone[K, V, V2, R any](j *joiner[K, V, V2, R], kv *store.KV[waiting[V, V2]], key serde.Serde[K], every int64) (*alone[K, V, V2, R], error) {
-	a := &alone[K, V, V2, R]{j: j, kv: kv, key: key, every: every, lowest: -1}
-	a.then = [2]int64{a.due, a.lowest}
-	j.at.OnEnd(func(committed bool) {
-		if committed {
-			a.then = [2]int64{a.due, a.lowest}
-		}
-		a.due, a.lowest = a.then[0], a.then[1]
-	})
-	return a, nil
+func openAlone[K, V, V2, R any](j *joiner[K, V, V2, R], store string, kv *store.KV[waiting[V, V2]], key serde.Serde[K], every int64) *alone[K, V, V2, R] {
+	a := &alone[K, V, V2, R]{j: j, kv: kv, key: key, every: every, due: j.at.Keep(store + " due"), lowest: j.at.Keep(store + " lowest")}
+	return a
 }
 
 // of returns the store's key; it lives until the next call.
@@ -147,8 +139,8 @@ func (a *alone[K, V, V2, R]) wait(key store.Key, at int64, x sided[V, V2]) error
 	} else {
 		w.right = append(w.right[:len(w.right):len(w.right)], x.v2)
 	}
-	if a.lowest >= 0 {
-		a.lowest = min(a.lowest, at)
+	if *a.lowest >= 0 {
+		*a.lowest = min(*a.lowest, at)
 	}
 	return a.kv.Put(k, w, at)
 }
@@ -165,30 +157,30 @@ func (a *alone[K, V, V2, R]) matched(key store.Key, at int64, left bool) error {
 // leave later than they could.
 func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 	j := a.j
-	if a.lowest < 0 {
+	if *a.lowest < 0 {
 		if err := a.first(); err != nil {
 			return err
 		}
 	}
-	if a.lowest != never && a.lowest+a.look(left) >= j.st || a.lowest == never && (a.every == 0 || a.look(left) == 0) {
+	if *a.lowest != never && *a.lowest+a.look(left) >= *j.st || *a.lowest == never && (a.every == 0 || a.look(left) == 0) {
 		return nil
 	}
 	// An attempt counts although nothing waits: in Kafka Streams the lowest of none, and what is added to it, overflow.
 	now := j.at.Now()
-	if now < a.due {
+	if now < *a.due {
 		return nil
 	}
-	a.due, a.lowest = now+a.every, never
+	*a.due, *a.lowest = now+a.every, never
 	var open [2]bool
 	for e, err := range a.kv.Range(nil, nil, false) {
 		if err != nil {
 			return err
 		}
 		at, side := int64(binary.BigEndian.Uint64(e.Key)), e.Key[8]
-		if a.lowest = at; open[0] && open[1] {
+		if *a.lowest = at; open[0] && open[1] {
 			break
 		}
-		if at+a.look(side == sideLeft) >= j.st {
+		if at+a.look(side == sideLeft) >= *j.st {
 			open[side] = true
 			continue
 		}
@@ -201,12 +193,12 @@ func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 
 // first finds the lowest time that waits.
 func (a *alone[K, V, V2, R]) first() error {
-	a.lowest = never
+	*a.lowest = never
 	for e, err := range a.kv.Range(nil, nil, false) {
 		if err != nil {
 			return err
 		}
-		a.lowest = int64(binary.BigEndian.Uint64(e.Key))
+		*a.lowest = int64(binary.BigEndian.Uint64(e.Key))
 		break
 	}
 	return nil

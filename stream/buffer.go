@@ -135,14 +135,8 @@ func (x *buffer[K, V]) open(at edge.Place, join edge.Emit[K, V]) (edge.Emit[K, V
 		return nil, err
 	}
 	b := &bufferTask[K, V]{buffer: x, at: at, join: join, keys: edge.NewKeyer(at, x.key), decode: serde.Single(x.key),
-		kv: state.RawKeyValue[[]byte, heldRecord[V]](h.(state.KeyValue[[]byte, heldRecord[V]])), observed: -1}
-	observed, seq := b.observed, b.seq
-	at.OnEnd(func(committed bool) {
-		if committed {
-			observed, seq = b.observed, b.seq
-		}
-		b.observed, b.seq = observed, seq
-	})
+		kv:       state.RawKeyValue[[]byte, heldRecord[V]](h.(state.KeyValue[[]byte, heldRecord[V]])),
+		observed: at.Keep(x.name + " observed"), seq: at.Keep(x.name + " last")}
 	return b.receive, nil
 }
 
@@ -156,9 +150,8 @@ type bufferTask[K, V any] struct {
 	kv       *store.KV[heldRecord[V]]
 	buf      []byte
 	meta     edge.Meta // for hashing
-	seq      uint32
-	observed int64 // the highest time held so far
-	began    bool
+	seq      *int64    // of the last record held
+	observed *int64    // the highest time held so far
 }
 
 func (b *bufferTask[K, V]) of(key []byte) store.Key {
@@ -168,12 +161,7 @@ func (b *bufferTask[K, V]) of(key []byte) store.Key {
 }
 
 func (b *bufferTask[K, V]) receive(m *edge.Meta, k K, v V) error {
-	if !b.began {
-		if err := b.resume(); err != nil {
-			return err
-		}
-	}
-	if m.Time < b.observed-b.grace {
+	if m.Time < *b.observed-b.grace {
 		return b.join(m, k, v)
 	}
 	hashed, err := b.keys.Key(m, k)
@@ -188,32 +176,19 @@ func (b *bufferTask[K, V]) receive(m *edge.Meta, k K, v V) error {
 	if list != nil {
 		r.headers = list.KV
 	}
-	b.seq++
+	*b.seq = max(*b.seq, 0) + 1
 	b.buf = append(binary.BigEndian.AppendUint64(append(b.buf[:0], 0), uint64(m.Time)), hashed.Key...)
-	b.buf = binary.BigEndian.AppendUint32(b.buf, b.seq)
+	b.buf = binary.BigEndian.AppendUint32(b.buf, uint32(*b.seq))
 	if err := b.kv.Put(b.of(b.buf), r, m.Time); err != nil {
 		return err
 	}
-	b.observed = max(b.observed, m.Time)
+	*b.observed = max(*b.observed, m.Time)
 	return b.release(m)
-}
-
-// resume finds, after a start, what the highest time and number were.
-func (b *bufferTask[K, V]) resume() error {
-	b.began = true
-	for e, err := range b.kv.Range(nil, nil, false) {
-		if err != nil {
-			return err
-		}
-		b.observed = max(b.observed, e.Value.time)
-		b.seq = max(b.seq, binary.BigEndian.Uint32(e.Key[len(e.Key)-4:]))
-	}
-	return nil
 }
 
 // release joins the records whose grace is over, each as it came.
 func (b *bufferTask[K, V]) release(m *edge.Meta) error {
-	end := b.observed - b.grace
+	end := *b.observed - b.grace
 	if end < 0 {
 		return nil
 	}

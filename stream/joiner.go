@@ -23,26 +23,19 @@ type joiner[K, V, V2, R any] struct {
 	alone                *alone[K, V, V2, R] // nil: an inner join
 	before, after, grace int64
 	noKey, noValue       *int64
-	st                   int64 // the highest time of either side that has come here
+	st                   *int64 // the highest time of either side that has come here
 }
 
 func openJoin[K, V, V2, R any](at edge.Place, next edge.Emit[K, R], rows *joinRows[K, V, V2], w window.Join, kind streamJoin[V, V2, R], every edge.Millis) (edge.Emit[K, sided[V, V2]], error) {
 	before, after := w.Reach()
 	j := &joiner[K, V, V2, R]{streamJoin: kind, at: at, next: next, keys: edge.NewKeyer(at, rows.key), self: rows.self,
 		before: int64(before), after: int64(after), grace: int64(w.GracePeriod()),
-		noKey: at.Drop("null-key"), noValue: at.Drop("null-value"), st: -1}
+		noKey: at.Drop("null-key"), noValue: at.Drop("null-value"), st: at.Keep(rows.name + kind.this + " observed")}
 	h, err := at.Store(rows.name + kind.this)
 	if err != nil {
 		return nil, err
 	}
 	j.thisSide = h.(*store.Join[V])
-	settled := j.st
-	at.OnEnd(func(committed bool) {
-		if committed {
-			settled = j.st
-		}
-		j.st = settled
-	})
 	if j.self != nil {
 		return j.receiveSelf, nil
 	}
@@ -56,26 +49,13 @@ func openJoin[K, V, V2, R any](at edge.Place, next edge.Emit[K, R], rows *joinRo
 			return nil, err
 		}
 		kv := state.RawKeyValue[[]byte, waiting[V, V2]](h.(state.KeyValue[[]byte, waiting[V, V2]]))
-		if j.alone, err = openAlone(j, kv, serde.Single(rows.key), int64(every)); err != nil {
-			return nil, err
-		}
+		j.alone = openAlone(j, rows.name+kind.alone, kv, serde.Single(rows.key), int64(every))
 	}
 	return j.receive, nil
 }
 
-// resume takes up, after a start, the time of what the stores have kept: what was late stays late.
-func (j *joiner[K, V, V2, R]) resume() {
-	j.st = max(j.st, j.thisSide.Observed())
-	if j.otherSide != nil {
-		j.st = max(j.st, j.otherSide.Observed())
-	}
-}
-
 func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
-	if j.st < 0 {
-		j.resume()
-	}
-	j.st = max(j.st, m.Time)
+	*j.st = max(*j.st, m.Time)
 	outer := j.left
 	if !x.left {
 		outer = j.right
@@ -95,7 +75,7 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 		return err
 	}
 	key := table.KeyOf(hashed)
-	if j.alone != nil && m.Time == j.st {
+	if j.alone != nil && m.Time == *j.st {
 		if err := j.alone.expire(m, x.left); err != nil {
 			return err
 		}
@@ -114,7 +94,7 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 		if !x.left {
 			look = j.before
 		}
-		if m.Time+look < j.st {
+		if m.Time+look < *j.st {
 			err = j.single(m, k, x)
 		} else {
 			err = j.alone.wait(key, m.Time, x)
@@ -191,10 +171,7 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 		*j.noValue++
 		return nil
 	}
-	if j.st < 0 {
-		j.resume()
-	}
-	j.st = max(j.st, m.Time)
+	*j.st = max(*j.st, m.Time)
 	hashed, err := j.keys.Key(m, k)
 	if err != nil {
 		return err
@@ -213,7 +190,7 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 	if err != nil {
 		return err
 	}
-	alone := j.before >= 0 && j.after >= 0 && t > j.st-(j.before+j.after+j.grace)+1
+	alone := j.before >= 0 && j.after >= 0 && t > *j.st-(j.before+j.after+j.grace)+1
 	partners, err = j.thisSide.Fetch(key, t-j.after, t+j.before)
 	for i := 0; i < len(partners) && err == nil; i++ {
 		if alone && partners[i].At > t {

@@ -58,7 +58,7 @@ func (a *sessionAgg[K, V, A]) take(m *edge.Meta, key store.Key, k K, v V, t int6
 		start, end = min(start, f.Start), max(end, f.End)
 		agg = a.merge(k, agg, serde.Some(f.Value))
 	}
-	if end < a.observed-a.grace {
+	if end < *a.observed-a.grace {
 		return true, nil
 	}
 	if start != t || end != t {
@@ -97,11 +97,11 @@ func (a *sessionAgg[K, V, A]) pass(m *edge.Meta, k K, start, end int64, c table.
 
 // close emits the sessions that have closed since the last time, by end, start and key bytes.
 func (a *sessionAgg[K, V, A]) close(m *edge.Meta) error {
-	close := a.observed - a.grace
+	close := *a.observed - a.grace
 	if !a.ready(close) {
 		return nil
 	}
-	from, to := max(0, a.emitted), close-1
+	from, to := max(0, *a.emitted), close-1
 	if to < from {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"cmp"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/serde/windowed"
@@ -153,11 +155,11 @@ func sessionNode[K, V, A any](in topology.Output[K, V], rows *sessionRows[K, A],
 		if err := agg.open(at, next, rows.key, open(at, rows.val), rows.old); err != nil {
 			return nil, err
 		}
-		if agg.closed != nil {
-			raw.File()
-		}
 		agg.grace = int64(rows.grace)
-		agg.watch.open(at, raw, agg.closed != nil, int64(rows.b.EmitInterval()))
+		agg.watch.open(at, cmp.Or(label, rows.name), agg.closed != nil, int64(rows.b.EmitInterval()))
+		if agg.closed != nil {
+			raw.File(agg.emitted)
+		}
 		return agg.receive, nil
 	})
 	late.from(out.Node())

@@ -47,7 +47,7 @@ func (a *windowAgg[K, V, A]) slideBy(m *edge.Meta, k K, v V) error {
 		return nil
 	}
 	a.see(m.Time)
-	if m.Time+a.size < a.observed-a.grace {
+	if m.Time+a.size < *a.observed-a.grace {
 		return a.refuse(m, k, v, 1)
 	}
 	hashed, err := a.keys.Key(m, k)
@@ -195,7 +195,7 @@ func (a *windowAgg[K, V, A]) begin(r *sliding[K, V], start int64, base serde.Opt
 
 func (a *windowAgg[K, V, A]) into(r *sliding[K, V], start int64, base, old serde.Opt[A], at int64) error {
 	end := start + a.size
-	if end < a.observed-a.grace {
+	if end < *a.observed-a.grace {
 		r.late++
 		return nil
 	}

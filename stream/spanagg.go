@@ -2,7 +2,6 @@ package stream
 
 import (
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/window"
@@ -55,79 +54,40 @@ func (a *spanAgg[K, V, A]) emit(m *edge.Meta, key []byte, start, end int64, v A,
 		table.Change[A]{New: serde.Opt[A]{Value: v, OK: true}})
 }
 
-// watch is the time that an aggregate by windows has seen, and up to where it has emitted what closed.
+// watch is the time that an aggregate by windows has seen, and up to where it has emitted what closed. All outlives a
+// restart: what was late stays late, and nothing closes twice or at another time.
 type watch struct {
-	marks     marker // nil: a restart begins anew
-	observed  int64  // the highest time that has reached the node; -1: none has
-	emitted   int64  // what closed before it has been emitted; -1: nothing has been
-	settled   int64  // observed as of the last commit
-	begun     bool
-	every     int64 // ms of the clock between emissions
-	due       int64 // the next one, by the clock
+	observed  *int64 // the highest time that has reached the node; -1: none has
+	emitted   *int64 // what closed before it has been emitted; -1: nothing has been. nil: nothing ever is
+	every     int64  // ms of the clock between emissions
+	due       *int64 // the next one, by the clock
 	throttled func() int64
 }
 
-// marker is a store that remembers the watch.
-type marker interface {
-	Marks() store.Marks
-	Mark(store.Marks)
-}
-
-// open makes the watch of the node at p. kept: it outlives the task, in the store.
-func (w *watch) open(p edge.Place, in marker, kept bool, every int64) {
-	w.observed, w.emitted, w.settled = -1, -1, -1
+// open makes the watch of the aggregate at p of that name. closes: what closes is emitted.
+func (w *watch) open(p edge.Place, name string, closes bool, every int64) {
+	w.observed = p.Keep(name + " observed")
+	if closes {
+		w.emitted, w.due = p.Keep(name+" closed"), p.Keep(name+" due")
+	}
 	w.every, w.throttled = every, p.Now
-	if kept {
-		w.marks = in
-	} else {
-		w.begun = true
-	}
-	p.OnEnd(func(committed bool) {
-		switch {
-		case committed:
-			w.settled = w.observed
-		case w.marks != nil:
-			w.begun = false // the store has what was before
-		default:
-			w.observed = w.settled
-		}
-	})
 }
 
-// see takes notice of a record at t. The store's marks are there once it has been restored: at the first record.
-func (w *watch) see(t int64) {
-	if !w.begun {
-		w.begun = true
-		m := w.marks.Marks()
-		w.observed, w.emitted = max(m.Observed, -1), max(m.Closed, -1)
-	}
-	if t > w.observed {
-		w.observed = t
-		w.keep()
-	}
-}
-
-func (w *watch) keep() {
-	if w.marks != nil {
-		w.marks.Mark(store.Marks{Closed: w.emitted, Observed: w.observed})
-	}
-}
+// see takes notice of a record at t.
+func (w *watch) see(t int64) { *w.observed = max(*w.observed, t) }
 
 // ready reports whether what closed before close may be emitted now. Kafka Streams asks the throttle first, and so a
 // throttle counts from a time at which nothing had closed.
 func (w *watch) ready(close int64) bool {
 	if w.every > 0 {
 		now := w.throttled()
-		if now < w.due {
+		if now < *w.due {
 			return false
 		}
-		w.due = now + w.every
+		*w.due = now + w.every
 	}
-	return w.emitted < 0 || w.emitted < close
+	return *w.emitted < 0 || *w.emitted < close
 }
 
 // done notes that what closed before close has been emitted.
-func (w *watch) done(close int64) {
-	w.emitted = close
-	w.keep()
-}
+func (w *watch) done(close int64) { *w.emitted = close }

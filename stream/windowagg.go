@@ -62,7 +62,7 @@ func (a *windowAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 
 // each updates the windows that hold at, ascending, and counts those that are closed.
 func (a *windowAgg[K, V, A]) each(m *edge.Meta, key store.Key, k K, v V, at int64) (taken int, late int64, err error) {
-	close := a.observed - a.grace
+	close := *a.observed - a.grace
 	if !a.w.Even() {
 		start, end, ok, err := a.w.Bounds(window.Instant(at))
 		switch {
@@ -121,7 +121,7 @@ func (a *windowAgg[K, V, A]) put(m *edge.Meta, key store.Key, k K, start, end, t
 
 // close emits the windows that have closed since the last time, by start and then key bytes.
 func (a *windowAgg[K, V, A]) close(m *edge.Meta) error {
-	close := a.observed - a.grace
+	close := *a.observed - a.grace
 	if !a.ready(close) {
 		return nil
 	}
@@ -149,14 +149,14 @@ func (a *windowAgg[K, V, A]) close(m *edge.Meta) error {
 func (a *windowAgg[K, V, A]) closing(close int64) (from, to int64, some bool) {
 	switch {
 	case a.w.Slides():
-		if a.emitted >= 0 {
-			from = max(0, a.emitted-a.size)
+		if *a.emitted >= 0 {
+			from = max(0, *a.emitted-a.size)
 		}
 		to = close - a.size - 1
 		return from, to, to >= 0
 	case a.w.Even():
-		if a.emitted >= 0 {
-			from = max(0, a.emitted-a.size) + 1
+		if *a.emitted >= 0 {
+			from = max(0, *a.emitted-a.size) + 1
 		}
 		to = close - a.size
 		return from, to, to >= 0 && !(from > 0 && a.same(from-1, to))
@@ -168,8 +168,8 @@ func (a *windowAgg[K, V, A]) closing(close int64) (from, to int64, some bool) {
 	if !ok || err != nil {
 		return 0, 0, false
 	}
-	if a.emitted >= 0 {
-		if s, _, ok, err := a.w.Bounds(window.Instant(a.emitted)); ok && err == nil {
+	if *a.emitted >= 0 {
+		if s, _, ok, err := a.w.Bounds(window.Instant(*a.emitted)); ok && err == nil {
 			from = int64(s)
 		}
 	}

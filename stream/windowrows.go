@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"cmp"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/serde/windowed"
@@ -149,9 +151,9 @@ func windowNode[K, V, A any](in topology.Output[K, V], rows *windowRows[K, A], l
 			return nil, err
 		}
 		agg.grace = int64(rows.grace)
-		agg.watch.open(at, raw, agg.closed != nil, int64(rows.b.EmitInterval()))
+		agg.watch.open(at, cmp.Or(label, rows.name), agg.closed != nil, int64(rows.b.EmitInterval()))
 		if agg.closed != nil {
-			raw.File()
+			raw.File(agg.emitted)
 		}
 		if rows.w.Slides() {
 			agg.null, agg.noValue = nullOf[V](at), at.Drop("null-value")

@@ -207,15 +207,10 @@ func (b *buffer[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 	}
 	x := &suppressor[K, V]{
 		buffer: b, at: at, next: next, rows: state.RawKV[K, held[V]](h.(state.Timestamped[K, held[V]])),
-		keys: edge.NewKeyer(at, b.key), dec: serde.Single(b.key), observed: -1,
+		keys: edge.NewKeyer(at, b.key), dec: serde.Single(b.key), observed: at.Keep(b.name + " observed"),
 	}
-	settled := x.observed
 	at.OnEnd(func(committed bool) {
-		if committed {
-			settled = x.observed
-			return
-		}
-		x.observed, x.loaded = settled, false // the queue is that of the store, which has gone back
+		x.loaded = x.loaded && committed // the queue is that of the store, which has gone back
 	})
 	return x.receive, nil
 }

@@ -20,7 +20,7 @@ type suppressor[K, V any] struct {
 	rows     *store.KV[held[V]]
 	keys     *edge.Keyer[K]
 	dec      serde.Serde[K] // of this goroutine
-	observed int64          // the highest time seen; -1: none
+	observed *int64         // the highest time seen; -1: none
 	queue    queue          // the held keys in the order in which they are due
 	bytes    int64          // they and their updates take, where that is limited
 	loaded   bool           // the queue is that of the store
@@ -56,11 +56,11 @@ func (x *suppressor[K, V]) receive(m *edge.Meta, k K, c Change[V]) error {
 			return err
 		}
 	}
-	x.observed = max(x.observed, m.Time)
+	*x.observed = max(*x.observed, m.Time)
 	if err := x.hold(m, k, c); err != nil {
 		return err
 	}
-	for len(x.queue) > 0 && x.wait != forever && x.queue[0].due <= x.observed-x.wait {
+	for len(x.queue) > 0 && x.wait != forever && x.queue[0].due <= *x.observed-x.wait {
 		if err := x.pass(m); err != nil {
 			return err
 		}

@@ -340,9 +340,6 @@ func comparison(rec *conformance.Recording, store string) func([]conformance.Log
 	return sameBytes
 }
 
-// marks is the key of what an operator that closes windows remembers: Kafka Streams has that in the commit.
-const marks = "closed"
-
 // sameBytes compares key, value and time of every live key; a deleted one may be absent.
 func sameBytes(want []conformance.Logged, got *changelog) (diffs []string) {
 	return compareLogs(want, got, func(w conformance.Logged, g topology.Record[[]byte, []byte]) bool {
@@ -386,7 +383,7 @@ func compareLogs(want []conformance.Logged, got *changelog, same func(conformanc
 		}
 	}
 	for key, g := range got.last {
-		if g.Value != nil && !wanted[key] && key != marks {
+		if g.Value != nil && !wanted[key] {
 			diffs = append(diffs, fmt.Sprintf("a live key too many: %s", sunk{"", g}))
 		}
 	}

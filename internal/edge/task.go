@@ -50,6 +50,9 @@ type Task interface {
 	// Resume makes r the record at hand and calls f, in a turn: a record that the node has kept goes on. An error of f is
 	// handed to the app's policy as a failure of r. r's Key and Val are the bytes that a dead letter gets.
 	Resume(n *Node, r Meta, f func(m *Meta) error) error
+	// Keep returns a value that is committed with the positions and goes back with an abort: -1 at first, after a restart what
+	// the last commit had. name says whose it is, once in a task. A node has it from the first record on.
+	Keep(name string) *int64
 	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
 	OnEnd(f func(committed bool))
 	// OnClose calls f when the task closes.

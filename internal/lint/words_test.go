@@ -10,6 +10,7 @@ import (
 
 // panics are the functions that may panic. What a user, a client or a disk can cause is an error instead.
 var panics = map[string]string{
+	"internal/task/kept.go":            "names are of stores and operators, which Build has made unique",
 	"internal/task/turns.go":           "a node releases no hold that it has not taken",
 	"internal/batch/codec.go":          "options that are constants",
 	"internal/engine/log/partition.go": "invariant of the offsets",

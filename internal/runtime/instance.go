@@ -80,6 +80,7 @@ type Instance struct {
 	plan   plan
 
 	globals  []*task.Global
+	passed   positions      // of the globals' topics
 	follower *kafka.Fetcher // of the topics of globals
 	fetcher  *kafka.Fetcher
 	member   *kafka.Member

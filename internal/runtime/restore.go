@@ -43,7 +43,7 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		return nil, err
 	}
 	for p, c := range starts {
-		t.Seek(p.Topic, c.Offset, task.Time(c.Metadata))
+		t.Seek(p.Topic, c.Offset, c.Metadata)
 	}
 	for _, r := range t.Restores() {
 		if err := in.restoreStore(ctx, t, r, starts); err != nil {

@@ -25,51 +25,6 @@ type state struct {
 	observed int64 // highest window start
 	live     int64 // rows
 	dropped  int64 // windows that start earlier have gone; the least number: none have
-	marks    Marks
-}
-
-// Marks are what an operator that closes windows remembers beside them, so that after a restart nothing closes twice
-// and nothing late opens again.
-type Marks struct {
-	Closed   int64 // what closed before it has been emitted; the least number: nothing has been
-	Observed int64 // the highest time seen; the least number: none
-}
-
-// unmarked are the marks of a store that has none.
-var unmarked = Marks{noTime, noTime}
-
-// marked keeps the marks of a store of windows. Their row in the changelog has a key that is too short for a window's.
-type marked struct{ now, settled Marks }
-
-// marksKey is the key of the marks in the changelog: that of an empty key without a window.
-var marksKey = []byte("closed")
-
-// Marks returns what Mark was given last.
-func (m *marked) Marks() Marks { return m.now }
-
-// Mark remembers x, with the transaction.
-func (m *marked) Mark(x Marks) { m.now = x }
-
-// flush appends the marks to w, if they changed.
-func (m *marked) flush(w Changelog) error {
-	if m.now == m.settled {
-		return nil
-	}
-	value := binary.BigEndian.AppendUint64(nil, uint64(m.now.Closed))
-	return w.Append(m.now.Observed, marksKey, binary.BigEndian.AppendUint64(value, uint64(m.now.Observed)))
-}
-
-// replay takes the record, if it is that of the marks.
-func (m *marked) replay(r Logged) (ok bool, err error) {
-	if string(r.Key) != string(marksKey) {
-		return false, nil
-	}
-	if len(r.Value) != 16 {
-		return true, fmt.Errorf("%w: marks of %d bytes in a changelog", ErrCorrupt, len(r.Value))
-	}
-	m.now = Marks{int64(binary.BigEndian.Uint64(r.Value)), int64(binary.BigEndian.Uint64(r.Value[8:]))}
-	m.settled = m.now
-	return true, nil
 }
 
 func (b *base) open(env Env, name string, s Schema) error {
@@ -94,7 +49,7 @@ func (b *base) open(env Env, name string, s Schema) error {
 }
 
 // unknown is the state of a store that has never been checkpointed.
-var unknown = state{observed: noTime, dropped: noTime, marks: unmarked}
+var unknown = state{observed: noTime, dropped: noTime}
 
 const noTime = -1 << 63
 
@@ -129,14 +84,14 @@ func (b *base) close() error {
 	return nil
 }
 
-const stateBytes = 1 + 8 + 16 + 6*8
+const stateBytes = 1 + 8 + 16 + 4*8
 
 // appendState encodes s.
 func appendState(dst []byte, s state) []byte {
 	dst = append(dst, 1)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Offset))
 	dst = append(dst, s.TopicID[:]...)
-	for _, x := range []int64{s.At, s.observed, s.live, s.dropped, s.marks.Closed, s.marks.Observed} {
+	for _, x := range []int64{s.At, s.observed, s.live, s.dropped} {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(x))
 	}
 	return dst
@@ -155,7 +110,7 @@ func (db *DB) state(id uint16, partition int32) (state, error) {
 	}
 	s := state{Position: Position{Offset: int64(binary.BigEndian.Uint64(v[1:]))}}
 	copy(s.TopicID[:], v[9:])
-	for i, x := range []*int64{&s.At, &s.observed, &s.live, &s.dropped, &s.marks.Closed, &s.marks.Observed} {
+	for i, x := range []*int64{&s.At, &s.observed, &s.live, &s.dropped} {
 		*x = int64(binary.BigEndian.Uint64(v[25+8*i:]))
 	}
 	return s, nil

@@ -3,7 +3,8 @@ package store
 // filing says which keys have windows at what time, roughly: it lets an operator find what has closed without a look at
 // every key. There may be keys in it that no longer have any.
 type filing struct {
-	width   int64 // ms
+	width   int64  // ms
+	closed  *int64 // what closed before it is not asked for again
 	buckets map[int64]map[string]struct{}
 	full    bool // the store's rows are in it
 	fresh   bool // since the last commit: an abort may bring rows back that it has not seen
@@ -12,11 +13,14 @@ type filing struct {
 // bucketsAlive is how many buckets a retention takes.
 const bucketsAlive = 64
 
-// File lets the store keep account of which windows end when, for Closing.
-func (s *spans[V]) File() {
-	if s.filed == nil {
-		s.filed = &filing{width: max(1, s.retention/bucketsAlive), buckets: map[int64]map[string]struct{}{}}
-	}
+// File lets the store keep account of which windows end when, for Closing. What closed before closed, as it is at a commit,
+// is not asked for again.
+func (s *spans[V]) File(closed *int64) {
+	s.filed = newFiling(max(1, s.retention/bucketsAlive), closed)
+}
+
+func newFiling(width int64, closed *int64) *filing {
+	return &filing{width: width, closed: closed, buckets: map[int64]map[string]struct{}{}}
 }
 
 // file notes that k has a window at a time.
@@ -45,12 +49,13 @@ func (f *filing) abort() {
 	}
 }
 
-// commit drops what lies before a time, for good.
-func (f *filing) commit(before int64) {
+// commit drops what has closed, for good. lag is how much later than its time a window closes.
+func (f *filing) commit(lag int64) {
 	if f == nil {
 		return
 	}
 	f.fresh = false
+	before := less(*f.closed, lag)
 	for n := range f.buckets {
 		if (n+1)*f.width <= before {
 			delete(f.buckets, n)

@@ -51,9 +51,6 @@ func OpenJoin[V any](env Env, name string, s Schema, retention int64, v serde.Se
 	return x, nil
 }
 
-// Observed is the highest time ever put; less than any other if none was.
-func (x *Join[V]) Observed() int64 { return x.observed }
-
 // Put adds v to the values of k.
 func (x *Join[V]) Put(k Key, v V, at int64) error {
 	if at < x.floor() {

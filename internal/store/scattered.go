@@ -15,7 +15,6 @@ import (
 // Windows is a store of windows: a [Window] where many keys share the starts, a [Scattered] where each has its own.
 type Windows[V any] interface {
 	Store
-	marker
 	Get(k Key, start int64) (v V, at int64, ok bool, err error)
 	Put(k Key, start int64, v V, at int64) error
 	Delete(k Key, start int64, at int64) error
@@ -23,14 +22,8 @@ type Windows[V any] interface {
 	Fetch(k Key, from, to int64, descending bool) iter.Seq2[WindowEntry[V], error]
 	FetchRange(first, last []byte, from, to int64) iter.Seq2[WindowEntry[V], error]
 	Closing(dst []WindowEntry[V], from, to int64) ([]WindowEntry[V], error)
-	File()
+	File(closed *int64)
 	End(start int64) int64
-}
-
-// marker is a store that keeps marks.
-type marker interface {
-	Marks() Marks
-	Mark(Marks)
 }
 
 // Scattered is a map from (key bytes, window start) to values with times, for starts that few keys share: an array for
@@ -175,7 +168,7 @@ func (w *Window[V]) Closing(dst []WindowEntry[V], from, to int64) ([]WindowEntry
 }
 
 // File does nothing: the windows of one start lie together.
-func (w *Window[V]) File() {}
+func (w *Window[V]) File(*int64) {}
 
 // Replay applies committed changelog records in order.
 func (w *Scattered[V]) Replay(recs iter.Seq[Logged]) error { return w.replayAll(w, recs) }

@@ -25,10 +25,11 @@ type modelPut struct {
 type modelPuts struct {
 	puts     []modelPut
 	observed int64
+	closed   int64 // see spans.File
 }
 
 func (m modelPuts) with(p modelPut) modelPuts {
-	return modelPuts{append(slices.Clip(m.puts), p), max(m.observed, p.at)}
+	return modelPuts{append(slices.Clip(m.puts), p), max(m.observed, p.at), m.closed}
 }
 
 // seriesUnderTest is one of the kinds, as the test drives it.

@@ -24,7 +24,6 @@ type span[V any] struct {
 // time segment has expired is refused and counted.
 type spans[V any] struct {
 	series[span[V]]
-	marked
 	of        serde.Serde[V]
 	nulls     bool
 	retention int64
@@ -76,7 +75,6 @@ func (s *spans[V]) openSpans(env Env, name string, sc Schema, retention int64, v
 	if err := s.open(env, name, sc, spanSerde[V]{v}); err != nil {
 		return err
 	}
-	s.marked = marked{s.below.marks, s.below.marks}
 	return nil
 }
 
@@ -212,9 +210,6 @@ func (s *spans[V]) Flush(w Changelog) error {
 		s.tab.key = key[:n]
 		return nil
 	})
-	if err == nil {
-		err = s.marked.flush(w)
-	}
 	if err != nil || told {
 		return err
 	}
@@ -224,38 +219,25 @@ func (s *spans[V]) Flush(w Changelog) error {
 // Ended says that the transaction of the last Flush is committed.
 func (s *spans[V]) Ended(p Position) {
 	s.series.Ended(p)
-	s.marked.settled = s.now
-	s.ended.marks = s.now
-	s.filed.commit(less(s.now.Closed, s.lag))
+	s.filed.commit(s.lag)
 }
 
 // Abort takes back everything since the last Ended.
 func (s *spans[V]) Abort() {
 	s.series.Abort()
-	s.now = s.marked.settled
 	s.filed.abort()
-}
-
-// Restored ends the replay: the store now stands for p.
-func (s *spans[V]) Restored(p Position) {
-	s.series.Restored(p)
-	s.ended.marks = s.now
 }
 
 // Reset forgets everything, below too.
 func (s *spans[V]) Reset() error {
-	s.marked = marked{unmarked, unmarked}
-	if s.filed != nil {
-		s.filed = &filing{width: s.filed.width, buckets: map[int64]map[string]struct{}{}}
+	if f := s.filed; f != nil {
+		s.filed = newFiling(f.width, f.closed)
 	}
 	return s.series.Reset()
 }
 
 // replayLogged applies a committed changelog record.
 func (s *spans[V]) replayLogged(r Logged) error {
-	if ok, err := s.marked.replay(r); ok {
-		return err
-	}
 	key, time, start, ok := s.split(r.Key)
 	if !ok {
 		return fmt.Errorf("store: %q: changelog key %q has no window", s.name, r.Key)
@@ -293,11 +275,7 @@ func (s *spans[V]) replayLogged(r Logged) error {
 }
 
 func (s *spans[V]) replayAll(self Store, recs iter.Seq[Logged]) error {
-	return s.each(self, recs, func(r Logged) error {
-		err := s.replayLogged(r)
-		s.ended.marks = s.now
-		return err
-	})
+	return s.each(self, recs, s.replayLogged)
 }
 
 // collect calls f with the windows of the keys first..last (nil: open), in key order, visible or not, as they are or as of

@@ -80,9 +80,9 @@ func accept(m *seriesModel, p modelPut, was int64, err error) bool {
 }
 
 // closing compares what lies in a span that is still to be closed, and moves on what has closed.
-func closing(m *seriesModel, sessions bool, marks marker, ask func(from, to int64) ([]got, error)) {
+func closing(m *seriesModel, sessions bool, ask func(from, to int64) ([]got, error)) {
 	m.Helper()
-	from := max(marks.Marks().Closed, m.now.observed-m.keep+1, 0)
+	from := max(m.now.closed, m.now.observed-m.keep+1, 0)
 	to := from + int64(m.r.IntN(int(m.keep)))
 	have, err := ask(from, to)
 	if err != nil {
@@ -102,7 +102,7 @@ func closing(m *seriesModel, sessions bool, marks marker, ask func(from, to int6
 	}
 	compareRows(m, fmt.Sprintf("closing %d..%d", from, to), have, want)
 	if m.r.IntN(4) == 0 {
-		marks.Mark(Marks{Closed: min(to, m.now.observed), Observed: m.now.observed})
+		m.now.closed = min(to, m.now.observed)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestSessionsAgainstList(t *testing.T) {
 	runSeries(t, func(m *seriesModel, env Env) (seriesUnderTest, error) {
 		x, err := OpenSessions(env, "s", Schema{KindSession, "string", "string"}, m.keep, serde.Optional(serde.String))
 		x.segment = 7
-		x.File()
+		x.File(&m.now.closed)
 		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
@@ -147,7 +147,7 @@ func TestSessionsAgainstList(t *testing.T) {
 					have = append(have, got{string(r.Key), r.End, r.Start, string(r.Value)})
 				}
 				compareRows(m, "committed", have, m.committed.within(true, key, 0, 1<<60, m.keep))
-				closing(m, true, x, func(from, to int64) ([]got, error) {
+				closing(m, true, func(from, to int64) ([]got, error) {
 					es, err := x.Closing(nil, from, to)
 					return rows(es), err
 				})
@@ -160,7 +160,7 @@ func TestScatteredWindowsAgainstList(t *testing.T) {
 	runSeries(t, func(m *seriesModel, env Env) (seriesUnderTest, error) {
 		x, err := OpenScattered(env, "s", Schema{KindTimestampedWindow, "string", "string"}, 3, m.keep, serde.Optional(serde.String))
 		x.segment = 7
-		x.File()
+		x.File(&m.now.closed)
 		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
@@ -197,7 +197,7 @@ func TestScatteredWindowsAgainstList(t *testing.T) {
 					have = append(have, got{string(r.Key), r.Start, r.Time, string(r.Value)})
 				}
 				compareRows(m, "committed", have, m.committed.within(false, key, from, to, m.keep))
-				closing(m, false, x, func(from, to int64) ([]got, error) {
+				closing(m, false, func(from, to int64) ([]got, error) {
 					es, err := x.Closing(nil, from, to)
 					return rows(es), err
 				})

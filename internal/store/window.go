@@ -20,7 +20,6 @@ const segmentMin = 60_000 // ms of a time segment, at least
 // segment, at a commit: until then it can still be written, though not read.
 type Window[V any] struct {
 	base
-	marked
 	// Ends gives the end of a window by its start; nil: start and size do.
 	Ends      func(start int64) int64
 	serde     serde.Serde[V]
@@ -65,12 +64,8 @@ func OpenWindow[V any](env Env, name string, s Schema, size, retention int64, v 
 	}
 	w.pool.account.open(env.Budget)
 	w.observed, w.settled = w.below.observed, w.below.observed
-	w.marked = marked{w.below.marks, w.below.marks}
 	return w, nil
 }
-
-// Observed is the highest window start ever put; less than any other if none was.
-func (w *Window[V]) Observed() int64 { return w.observed }
 
 // visible reports whether a window that starts at start can be read when observed is the highest start.
 func (w *Window[V]) visible(start, observed int64) bool {
@@ -258,8 +253,8 @@ func (w *Window[V]) Flush(c Changelog) error {
 		}
 		told = told || n > 0 && t == w.tables[w.observed]
 	}
-	if err := w.marked.flush(c); err != nil || told {
-		return err
+	if told {
+		return nil
 	}
 	w.newest = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(w.newest, uint64(w.observed)), 0)
 	return c.Append(w.newestAt, w.newest, nil)
@@ -273,7 +268,7 @@ func (w *Window[V]) Ended(p Position) {
 		t.settle()
 	}
 	w.unchange()
-	w.settled, w.marked.settled = w.observed, w.now
+	w.settled = w.observed
 	w.settle(p)
 }
 
@@ -281,7 +276,7 @@ func (w *Window[V]) Ended(p Position) {
 func (w *Window[V]) settle(p Position) {
 	w.expire()
 	w.relieve()
-	w.ended = state{Position: p, observed: w.settled, dropped: w.floor(w.settled), live: w.Rows(), marks: w.marked.settled}
+	w.ended = state{Position: p, observed: w.settled, dropped: w.floor(w.settled), live: w.Rows()}
 	w.pool.settle()
 }
 
@@ -298,7 +293,7 @@ func (w *Window[V]) Abort() {
 		t.settle()
 	}
 	w.unchange()
-	w.observed, w.now = w.settled, w.marked.settled
+	w.observed = w.settled
 	w.pool.settle()
 }
 
@@ -364,7 +359,6 @@ func (w *Window[V]) Reset() error {
 	w.starts = w.starts[:0]
 	w.unchange()
 	w.observed, w.settled, w.allHot, w.maxBelow = noTime, noTime, true, noTime
-	w.marked = marked{unmarked, unmarked}
 	w.pool.settle()
 	return nil
 }
@@ -390,9 +384,6 @@ func (w *Window[V]) Replay(recs iter.Seq[Logged]) error {
 }
 
 func (w *Window[V]) replay(r Logged) error {
-	if ok, err := w.marked.replay(r); ok {
-		return err
-	}
 	n := len(r.Key) - 12
 	if n < 0 {
 		return fmt.Errorf("store: %q: changelog key %q has no window", w.name, r.Key)

@@ -92,8 +92,8 @@ func (m *windowModel) open() {
 	}
 	m.w.Restored(m.log.end(false))
 	m.now = m.committed.clone()
-	if m.w.Observed() != m.now.observed {
-		m.fail("observed %d, want %d", m.w.Observed(), m.now.observed)
+	if m.w.observed != m.now.observed {
+		m.fail("observed %d, want %d", m.w.observed, m.now.observed)
 	}
 	m.ck, m.encoded = nil, false
 }

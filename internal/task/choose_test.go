@@ -154,7 +154,7 @@ func TestCutsChangeNoResult(t *testing.T) {
 // left out.
 func TestBatchBegunBeforeThePosition(t *testing.T) {
 	b := tasktest.Open(t, func(b *topology.Builder) { topology.Source(b, texts("a")).Sink(texts("out")) }, tasktest.Options{})
-	b.Seek("a", 12, -1)
+	b.Seek("a", 12, "")
 	batch := tasktest.Batch(t, 10, []tasktest.Record{at(1, "k", "x10"), at(2, "k", "x11"), at(3, "k", "x12"), at(4, "k", "x13")})
 	b.Add("a", task.Fetched{Batches: [][]byte{batch}, Next: 14, End: 14})
 	if n := b.Run(); n != 2 {

@@ -1,8 +1,6 @@
 package task
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/thalweg/thalweg/internal/edge"
@@ -64,15 +62,20 @@ type Offset struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Metadata  string // see Time
+	Metadata  string // see Seek
 }
 
-// Offsets returns the positions of all inputs that have moved since the last commit.
+// Offsets returns the positions of all inputs that have moved since the last commit; one at least, if what nodes keep has
+// changed.
 func (t *Task) Offsets() (os []Offset) {
 	for _, in := range t.inputs {
 		if at := in.at0(); at != in.committed || in.time != in.timeThen {
-			os = append(os, Offset{in.topic.Name, in.partition, at, encodeTime(in.time)})
+			os = append(os, Offset{in.topic.Name, in.partition, at, t.kept.metadata(in.time)})
 		}
+	}
+	if len(os) == 0 && len(t.inputs) > 0 && t.kept.dirty() {
+		in := t.inputs[0]
+		os = append(os, Offset{in.topic.Name, in.partition, in.at0(), t.kept.metadata(in.time)})
 	}
 	return os
 }
@@ -122,26 +125,9 @@ func (t *Task) Abort() {
 
 func (t *Task) end(committed bool) {
 	t.timers.end(committed)
+	t.kept.end(committed)
 	for _, f := range t.onEnd {
 		f(committed)
 	}
 	t.dirty, t.asked, t.flushed = false, false, false
-}
-
-// The metadata of a committed offset is Kafka Streams': base64 of a version byte and the partition's time.
-const timeVersion = 2
-
-func encodeTime(t int64) string {
-	b := append([]byte{timeVersion}, make([]byte, 8)...)
-	binary.BigEndian.PutUint64(b[1:], uint64(t))
-	return base64.StdEncoding.EncodeToString(b)
-}
-
-// Time reads the partition time from the metadata of a committed offset: -1 if there is none.
-func Time(metadata string) int64 {
-	b, err := base64.StdEncoding.DecodeString(metadata)
-	if err != nil || len(b) < 9 || b[0] < 1 || b[0] > timeVersion {
-		return -1
-	}
-	return int64(binary.BigEndian.Uint64(b[1:]))
 }

@@ -123,7 +123,7 @@ func TestAbortTakesTimesBack(t *testing.T) {
 	if os := b.Offsets(); len(os) != 0 {
 		t.Errorf("%v to commit after an abort", os)
 	}
-	if got := task.Time(first[0].Metadata); got != 10 {
+	if got := timeOf(t, first[0].Metadata); got != 10 {
 		t.Errorf("committed partition time %d, want 10", got)
 	}
 }
@@ -180,13 +180,21 @@ func TestOffsetOfTheHead(t *testing.T) {
 	}
 }
 
+// timeOf is the stream time of a task that goes on from a position with that metadata.
+func timeOf(t *testing.T, metadata string) int64 {
+	t.Helper()
+	b := tasktest.Open(t, func(b *topology.Builder) { topology.Source(b, texts("a")).Sink(texts("out")) }, tasktest.Options{})
+	b.Seek("a", 0, metadata)
+	return b.StreamTime()
+}
+
 func TestTimeInOffsetMetadata(t *testing.T) {
 	b := tasktest.Open(t, func(b *topology.Builder) { topology.Source(b, texts("a")).Sink(texts("out")) }, tasktest.Options{})
 	for _, want := range []int64{0, 1, 1_700_000_000_000, math.MaxInt64} {
 		b.Feed("a", 0, at(want, "k", "v"))
 		b.Run()
 		os := b.Commit()
-		if got := task.Time(os[0].Metadata); got != want {
+		if got := timeOf(t, os[0].Metadata); got != want {
 			t.Errorf("%q is %d, want %d", os[0].Metadata, got, want)
 		}
 		raw, err := base64.StdEncoding.DecodeString(os[0].Metadata)
@@ -196,15 +204,92 @@ func TestTimeInOffsetMetadata(t *testing.T) {
 	}
 	later := base64.StdEncoding.EncodeToString([]byte{3, 0, 0, 0, 0, 0, 0, 0, 9})
 	for _, other := range []string{"", "text", "AgAA", "AAAAAAAAAAAJ", later} {
-		if got := task.Time(other); got != -1 {
+		if got := timeOf(t, other); got != -1 {
 			t.Errorf("metadata %q is time %d, want none", other, got)
 		}
 	}
 	// What Kafka Streams appends to the time is passed over.
-	if got := task.Time(base64.StdEncoding.EncodeToString([]byte{2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0})); got != 9 {
+	if got := timeOf(t, base64.StdEncoding.EncodeToString([]byte{2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0})); got != 9 {
 		t.Errorf("time %d of longer metadata, want 9", got)
 	}
-	if got := task.Time(base64.StdEncoding.EncodeToString([]byte{1, 0, 0, 0, 0, 0, 0, 0, 9})); got != 9 {
+	if got := timeOf(t, base64.StdEncoding.EncodeToString([]byte{1, 0, 0, 0, 0, 0, 0, 0, 9})); got != 9 {
 		t.Errorf("time %d of version 1, want 9", got)
+	}
+}
+
+// keeping counts its records, the first as 0, in a value that it keeps.
+func keeping(b *topology.Builder, topics ...string) {
+	in := topology.Source(b, texts(topics[0]))
+	for _, t := range topics[1:] {
+		in = in.Merge(topology.Source(b, texts(t)))
+	}
+	in.Apply[string, string](edge.Op{Kind: "KEEP"}, func(at edge.Place, next edge.Emit[string, string]) (edge.Emit[string, string], error) {
+		n, other := at.Keep("count"), at.Keep("never")
+		return func(m *edge.Meta, k, v string) error {
+			*n++
+			if *other != -1 {
+				return fmt.Errorf("a value never set is %d", *other)
+			}
+			return next(m, k, fmt.Sprint(*n))
+		}, nil
+	}).Sink(texts("out"))
+}
+
+// TestKeptValuesGoWithThePositions shows that what a node keeps is committed with the positions that moved, goes back with
+// an abort, and that the newest commit of any partition has all of it.
+func TestKeptValuesGoWithThePositions(t *testing.T) {
+	graph := func(b *topology.Builder) { keeping(b, "a", "b") }
+	first := tasktest.Open(t, graph, tasktest.Options{})
+	committed := map[string]task.Offset{}
+	commit := func(b *tasktest.Bed) {
+		for _, o := range b.Commit() {
+			committed[o.Topic] = o
+		}
+	}
+	first.Feed("a", 0, at(1, "k", ""), at(2, "k", ""))
+	first.Feed("b", 0, at(1, "k", ""))
+	first.Run()
+	commit(first)
+	first.Feed("b", 0, at(3, "k", ""))
+	first.Run()
+	first.Abort()
+	first.Feed("a", 0)
+	first.Feed("b", 0, at(3, "k", ""))
+	first.Run()
+	commit(first)
+	if a, b := committed["a"], committed["b"]; a.Metadata == b.Metadata {
+		t.Fatalf("the same metadata for both: %v %v", a, b)
+	}
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		next := tasktest.Open(t, graph, tasktest.Options{})
+		for _, topic := range order {
+			o := committed[topic]
+			next.Seek(topic, o.Offset, o.Metadata)
+		}
+		a, b := committed["a"].Offset, committed["b"].Offset
+		next.Add("a", task.Fetched{Batches: [][]byte{tasktest.Batch(t, a, []tasktest.Record{at(9, "k", "")})}, Next: a + 1, End: a + 1})
+		next.Add("b", task.Fetched{Next: b, End: b})
+		next.Run()
+		out := next.Out("out").Open()
+		if len(out) != 1 || out[0].Value != "4" {
+			t.Errorf("restored in the order %v: %v, want 4", order, out)
+		}
+	}
+}
+
+// TestMetadataFits shows that what the most nodes keep is within what brokers take.
+func TestMetadataFits(t *testing.T) {
+	b := tasktest.Open(t, func(b *topology.Builder) {
+		topology.Source(b, texts("a")).Apply[string, string](edge.Op{Kind: "KEEP"}, func(at edge.Place, next edge.Emit[string, string]) (edge.Emit[string, string], error) {
+			for i := range task.MaxKept {
+				*at.Keep(fmt.Sprint(i)) = int64(i)
+			}
+			return next, nil
+		}).Sink(texts("out"))
+	}, tasktest.Options{})
+	b.Feed("a", 0, at(1, "k", ""))
+	b.Run()
+	if os := b.Commit(); len(os) != 1 || len(os[0].Metadata) > 4096 || len(os[0].Metadata) < 4000 {
+		t.Errorf("metadata of %d bytes for %d values, want at most 4096", len(os[0].Metadata), task.MaxKept)
 	}
 }

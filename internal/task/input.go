@@ -184,8 +184,11 @@ func (t *Task) Add(topic string, f Fetched) error {
 	return fmt.Errorf("task %s does not read %q", t.id, topic)
 }
 
-// Seek sets where the input of a topic begins, and the highest time its partition had then (-1: none).
-func (t *Task) Seek(topic string, offset, time int64) {
+// Seek sets where the input of a topic begins. metadata is what was committed with the position: the highest time that its
+// partition had then, and what nodes keep.
+func (t *Task) Seek(topic string, offset int64, metadata string) {
+	time, seq, values := parseMetadata(metadata)
+	t.kept.restore(seq, values)
 	for _, in := range t.inputs {
 		if in.topic.Name != topic {
 			continue

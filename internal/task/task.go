@@ -89,6 +89,7 @@ type Task struct {
 	committed  int64 // stream time at the last commit
 	timers     timers
 	turns      turns
+	kept       kept
 	counters   map[counterKey]*int64
 	onEnd      []func(committed bool)
 	onClose    []func() error
@@ -144,7 +145,7 @@ func Open(env Env) (t *Task, err error) {
 		}
 		t.inputs = append(t.inputs, newInput(n.Topic, env.Partition, f.(edge.Entrance), t.touched(n)))
 	}
-	return t, nil
+	return t, t.kept.check()
 }
 
 func (t *Task) openStores() error {

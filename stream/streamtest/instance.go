@@ -161,7 +161,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 	in.tasks = append(in.tasks, t)
 	t.Inputs(func(i task.Input) {
 		c := d.offsets[place{i.Topic, i.Partition}]
-		t.Seek(i.Topic, c.offset, task.Time(c.metadata))
+		t.Seek(i.Topic, c.offset, c.metadata)
 	})
 	in.restore(t)
 }

@@ -60,7 +60,7 @@ func Open(t testing.TB, define func(*topology.Builder), opts Options) *Bed {
 			t.Error(err)
 		}
 	})
-	b.Inputs(func(i task.Input) { b.Seek(i.Topic, 0, -1) })
+	b.Inputs(func(i task.Input) { b.Seek(i.Topic, 0, "") })
 	return b
 }
 
