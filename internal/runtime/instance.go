@@ -45,6 +45,7 @@ type Config struct {
 	Decide         func(task.Failure) task.Action
 	DeadLetter     string
 	UsesDeadLetter bool
+	Addr           string // where other instances reach this one's queries; "": nowhere
 	Events         Events
 }
 
@@ -98,6 +99,7 @@ type Instance struct {
 	ready    chan struct{}
 	paused   atomic.Bool
 	stats    Stats
+	peers    peers
 }
 
 // New returns an instance that is not yet running.

@@ -35,7 +35,7 @@ func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
 			}
 			w = changelog{out, t.env.Partition}
 		}
-		if err := o.store.Flush(w); err != nil {
+		if err := o.store.Flush(o.noted(w)); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 	}
@@ -103,6 +103,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 			}
 		}
 		o.store.Ended(*p)
+		o.tell(true)
 	}
 	t.committed = t.streamTime
 	t.end(true)
@@ -112,6 +113,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 func (t *Task) Abort() {
 	for _, o := range t.stores {
 		o.store.Abort()
+		o.tell(false)
 	}
 	for _, in := range t.inputs {
 		in.clear(in.committed)
