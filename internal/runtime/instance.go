@@ -79,6 +79,7 @@ type Instance struct {
 	hasher store.Hasher
 	plan   plan
 
+	now      func() time.Time // of operators
 	globals  []*task.Global
 	passed   positions      // of the globals' topics
 	follower *kafka.Fetcher // of the topics of globals
@@ -136,6 +137,7 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		}
 	}()
 	in.ctx, in.cancel = context.WithCancelCause(context.Background())
+	in.now = clock(ctx)
 	defer in.cancel(nil)
 	dir := filepath.Join(in.cfg.Dir, "apps", in.cfg.App)
 	if in.id, err = openIdentity(dir, in.cfg); err != nil {
