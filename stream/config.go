@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -57,6 +59,9 @@ type Config struct {
 	Logger  *slog.Logger // default slog.Default()
 	OnState func(was, is State)
 	Events  Events
+	// OnStart is called once the topics are there, on a goroutine of its own, and runs beside the app: to write input, to
+	// read output, to serve queries. Its ctx ends with the app, and Run waits for it. Its error stops the app.
+	OnStart func(ctx context.Context, a *App) error
 }
 
 // Guarantee says how often a record counts.
@@ -80,11 +85,17 @@ func (s SASL) String() string { return s.Mechanism + " " + s.User }
 // GoString hides the password from %#v as well.
 func (s SASL) GoString() string { return "stream.SASL{" + s.String() + "}" }
 
-// Ops is the HTTP surface: /metrics, /health, /ready. Off while Addr is empty.
+// Ops is the HTTP surface: /metrics, /health, /ready, and queries. Off while Addr is empty.
 type Ops struct {
-	Addr  string // to listen on; beyond loopback it needs Token or TLS
-	Token string // bearer token
-	TLS   *tls.Config
+	Addr      string // to listen on; beyond loopback it needs Token or TLS
+	Advertise string // host:port under which other instances reach it; default: Addr
+	Token     string // bearer token
+	TLS       *tls.Config
+	// Queries serves the rows of tables to other instances and to Dial, and has this instance ask others for what it does
+	// not have. Beyond loopback it needs Token, or TLS that requires and verifies certificates of those who ask. The members
+	// of the group say where they are: who may join it has to be trusted, as with all the app's topics.
+	Queries   bool
+	ScanLimit int // rows of one answer; who wants more asks again. Default 10000
 }
 
 // Errors says what happens to a record that fails, for each phase.
@@ -144,6 +155,7 @@ func (c *Config) fill(name string) error {
 	set(&c.Replication, -1)
 	set(&c.DeadLetter, c.App+"-dead-letter")
 	set(&c.Memory, defaultMemory())
+	set(&c.Ops.ScanLimit, 10000)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -193,10 +205,34 @@ func (c *Config) check() error {
 	if c.Ops.Addr != "" && !loopback(c.Ops.Addr) && c.Ops.Token == "" && c.Ops.TLS == nil {
 		fail("Ops.Addr %q is beyond loopback: set Ops.Token or Ops.TLS", c.Ops.Addr)
 	}
+	c.Ops.check(fail)
 	if c.NoCreate && c.CreateTopics {
 		fail("NoCreate and CreateTopics exclude each other")
 	}
 	return errors.Join(errs...)
+}
+
+// check reports the mistakes in what queries need.
+func (o *Ops) check(fail func(format string, args ...any)) {
+	if o.ScanLimit < 1 {
+		fail("Ops.ScanLimit is %d rows", o.ScanLimit)
+	}
+	if !o.Queries {
+		if o.Advertise != "" {
+			fail("Ops.Advertise is for queries: set Ops.Queries")
+		}
+		return
+	}
+	at := cmp.Or(o.Advertise, o.Addr)
+	host, _, err := net.SplitHostPort(at)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		fail("Ops.Queries: nobody can reach %q: set Ops.Advertise to a host and port", at)
+		return
+	}
+	mutual := o.TLS != nil && o.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+	if (!loopback(at) || o.Addr != "" && !loopback(o.Addr)) && o.Token == "" && !mutual {
+		fail("Ops.Queries beyond loopback, at %q: set Ops.Token, or Ops.TLS with ClientAuth RequireAndVerifyClientCert", at)
+	}
 }
 
 // loopback reports whether an address to listen on is of this machine alone.

@@ -46,6 +46,7 @@ type Config struct {
 	Decide         func(task.Failure) task.Action
 	DeadLetter     string
 	UsesDeadLetter bool
+	Addr           string // where other instances reach this one's queries; "": nowhere
 	Events         Events
 }
 
@@ -80,6 +81,7 @@ type Instance struct {
 	plan   plan
 
 	globals  []*task.Global
+	passed   positions      // of the globals' topics
 	follower *kafka.Fetcher // of the topics of globals
 	fetcher  *kafka.Fetcher
 	member   *kafka.Member
@@ -98,6 +100,7 @@ type Instance struct {
 	ready    chan struct{}
 	paused   atomic.Bool
 	stats    Stats
+	peers    peers
 }
 
 // New returns an instance that is not yet running.

@@ -101,7 +101,19 @@ type Row struct {
 	Key, Value []byte
 	Time       int64
 	Start, End int64 // windows, versions
+	Partition  int32 // of the task that has it
+	Mark       Mark  // of a watch: what is no row
 }
+
+// Mark is what the answer to a watch says beside rows.
+type Mark int8
+
+// A watch begins with a snapshot, and has another one wherever it may have missed something.
+const (
+	IsRow          Mark = iota
+	SnapshotBegins      // what was said before is void
+	SnapshotEnds        // what follows are changes
+)
 
 // Schema is what a store's rows are, as written into the database: opening with another is refused by name.
 type Schema struct {

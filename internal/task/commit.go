@@ -40,7 +40,7 @@ func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
 			}
 			w = changelog{out, t.env.Partition}
 		}
-		if err := o.store.Flush(w); err != nil {
+		if err := o.store.Flush(o.noted(w)); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 	}
@@ -108,6 +108,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 			}
 		}
 		o.store.Ended(*p)
+		o.tell(true)
 	}
 	t.committed = t.streamTime
 	t.end(true)
@@ -117,6 +118,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 func (t *Task) Abort() {
 	for _, o := range t.stores {
 		o.store.Abort()
+		o.tell(false)
 	}
 	for _, in := range t.inputs {
 		in.clear(in.committed)

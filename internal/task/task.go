@@ -112,6 +112,9 @@ type opened struct {
 	handle any
 	now    store.Position // of what the hot rows stand for, as of the last commit
 	failed func() error   // of the handle: an ordered read that ended early
+
+	watches []*Watch
+	changed changed // by the transaction that was flushed, while there are watches
 }
 
 type counterKey struct {
@@ -206,6 +209,7 @@ func (t *Task) Close() error {
 		errs = append(errs, protect(f))
 	}
 	for _, o := range t.stores {
+		o.close()
 		errs = append(errs, o.store.Close())
 	}
 	for _, in := range t.inputs {
