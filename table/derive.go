@@ -176,5 +176,5 @@ func (t Table[K, V]) Materialize[_ edge.Called](name string, opts ...state.Optio
 		}
 		return Expiring(rows, at, next, func(m *edge.Meta, k K, c Change[V]) error { return put(m, k, c.New) })
 	})
-	return Table[K, V]{out, rows.View()}
+	return Table[K, V]{rows.Coalesced(out), rows.View()}
 }

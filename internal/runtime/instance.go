@@ -35,6 +35,7 @@ type Config struct {
 	ExactlyOnce    bool
 	Commit         time.Duration
 	Workers        int
+	MaxIdle        time.Duration // for an input that is read to its end
 	Memory         int64
 	Drain          time.Duration
 	Session        time.Duration
