@@ -9,7 +9,7 @@ import (
 
 // From reads a topic as a table: a null value deletes the row, a record without a key is dropped and counted. Offset
 // order wins: a record with an earlier time than its row's replaces it all the same. Its store, if it needs one,
-// restores from the topic itself, which must be compacted for that.
+// restores from the topic itself, which must be compacted for that; with a TTL it has a changelog.
 //
 //	in    (a 1) (b 5) (a 7) (b null)
 //	rows  a=1   a=1    a=7   a=7
@@ -72,6 +72,9 @@ func (f *source[K, V]) store() {
 	}
 	f.stored = true
 	f.out.Connect(f.rows.Pending())
+	if f.rows.ttl() > 0 {
+		return // rows go that the topic still has
+	}
 	f.b.RestoreFrom(f.rows.name, f.src, f.rekey())
 }
 
@@ -103,11 +106,11 @@ func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 	if err != nil {
 		return nil, err
 	}
-	return func(m *edge.Meta, k K, v serde.Opt[V]) error {
+	return Expiring(f.rows, at, next, func(m *edge.Meta, k K, v serde.Opt[V]) error {
 		if m.NoKey {
 			*noKey++
 			return nil
 		}
 		return put(m, k, v)
-	}, nil
+	})
 }

@@ -23,6 +23,9 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 		return Global[K, V]{}
 	}
 	for _, o := range opts {
+		if o.TTL != 0 {
+			b.Fail(0, "GlobalFrom %q with a TTL: its topic says what is there", t.Name)
+		}
 		if o.History != 0 {
 			b.Fail(0, "GlobalFrom %q with a History: a global table keeps the latest rows alone", t.Name)
 		}

@@ -80,6 +80,14 @@ func (r *Rows[K, V]) history() time.Duration {
 	return r.opts[0].History
 }
 
+// ttl is how long rows stay that are not written; 0: for ever.
+func (r *Rows[K, V]) ttl() time.Duration {
+	if len(r.opts) == 0 {
+		return 0
+	}
+	return r.opts[0].TTL
+}
+
 // Pending declares the store to a node.
 func (r *Rows[K, V]) Pending() edge.Pending {
 	if h := r.history(); h > 0 {

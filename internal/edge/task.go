@@ -39,6 +39,12 @@ type Task interface {
 	Failed(n *Node, phase Phase, err error) error
 	// Schedule calls f every d of the given time until stop is called.
 	Schedule(n *Node, d time.Duration, wall bool, f func(now int64) error) (stop func())
+	// OnDue calls due between records once the given time has reached the time that due returned last, MaxInt64 for never:
+	// a node has something to do at times that it keeps itself. At first, and after an abort, it is asked at once. earlier
+	// says that something is due before that. What due does, it does in Fire.
+	OnDue(wall bool, due func(now int64) (next int64, err error)) (earlier func(at int64))
+	// Fire calls f with no record at hand, at the given time. An error of f is handed to the app's policy.
+	Fire(n *Node, at int64, f func() error) error
 	// OnTurn calls f between records, whenever the task has a turn. f reports whether it has done something.
 	OnTurn(f func() (worked bool, err error))
 	// Wake gives the task a turn soon. It may be called by any goroutine, also after the task was closed.

@@ -117,7 +117,7 @@ const (
 
 // Schema is what a store's rows are, as written into the database: opening with another is refused by name.
 type Schema struct {
-	Kind       string // "kv", "timestamped-kv", "window", "timestamped-window"
+	Kind       string // "kv", "timestamped-kv", …
 	Key, Value string // types, as fmt's %T writes them, plus the serde's name if it has one
 }
 
@@ -130,6 +130,7 @@ const (
 	KindVersioned         = "versioned"
 	KindJoin              = "join"
 	KindSession           = "session"
+	KindTimers            = "timers"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
@@ -147,5 +148,6 @@ type Plan struct {
 	Size      int64             // of windows, ms
 	Retention int64             // of windows, ms
 	History   int64             // of versions, ms
+	TTL       int64             // of rows, ms; 0: they stay
 	Err       error             // what is wrong with the declaration
 }

@@ -128,7 +128,7 @@ func (t *Task) take(in *input) error {
 		}
 	}
 	if t.streamTime >= t.timers.nextStream {
-		return t.punctuate(t.timers.stream, t.streamTime)
+		return t.punctuate(t.timers.stream, t.timers.streamAlarms, t.streamTime)
 	}
 	return nil
 }

@@ -214,6 +214,9 @@ func (in *instance) work() (busy bool) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
+		if err := t.Punctuate(); err != nil {
+			d.t.Fatal(err)
+		}
 		worked, err := t.Turn()
 		if err != nil {
 			d.t.Fatal(err)
