@@ -152,8 +152,8 @@ func (a *App) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := runtime.New(a.runtimeConfig(client, eng != nil))
 	a.mu.Lock()
+	in := runtime.New(a.runtimeConfig(client, eng != nil))
 	a.client, a.instance = client, in
 	a.mu.Unlock()
 	go a.announce(in)
@@ -317,6 +317,25 @@ func (a *App) pause(on bool, s State) {
 		in.Pause(on)
 		a.set(s)
 	}
+}
+
+// SetWorkers changes the number of workers, at least 1. In an app that runs tasks move between them, each in order: it is
+// committed, and opened by its new worker from a checkpoint. It waits for restores under way. An error leaves the app with
+// the workers it had.
+func (a *App) SetWorkers(n int) error {
+	if n < 1 {
+		return fmt.Errorf("stream: SetWorkers(%d): want at least 1", n)
+	}
+	a.mu.Lock()
+	in := a.instance
+	if in == nil {
+		a.cfg.Workers = n
+	}
+	a.mu.Unlock()
+	if in == nil {
+		return nil
+	}
+	return in.SetWorkers(n)
 }
 
 // Lag is how far one partition is behind.

@@ -195,6 +195,8 @@ func (in *Instance) revoked(ctx context.Context, ps []kafka.Place) { in.release(
 func (in *Instance) lost(ctx context.Context, ps []kafka.Place) { in.release(ctx, ps, false) }
 
 func (in *Instance) release(_ context.Context, ps []kafka.Place, commit bool) {
+	in.moving.Lock()
+	defer in.moving.Unlock()
 	in.phase(Rebalancing)
 	as := in.take(ps)
 	byWorker := map[*worker][]*assigned{}

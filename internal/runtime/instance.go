@@ -93,7 +93,13 @@ type Instance struct {
 	ctx    context.Context // ends when the instance stops, for whatever reason
 	cancel context.CancelCauseFunc
 
-	mu    sync.Mutex // protects following fields
+	// moving is held while tasks change hands: between workers, or away from this instance. It protects movable, which says
+	// whether workers may come and go, and wanted, the number last asked for. It is taken before mu.
+	moving  sync.Mutex
+	movable bool
+	wanted  int
+
+	mu    sync.Mutex // protects following fields, and workers while the instance runs
 	tasks map[taskKey]*assigned
 	first bool // the first assignment is not complete yet
 
@@ -125,6 +131,8 @@ func (in *Instance) Ready() <-chan struct{} { return in.ready }
 // Pause stops processing between two records, or lets it go on.
 func (in *Instance) Pause(paused bool) {
 	in.paused.Store(paused)
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	for _, w := range in.workers {
 		w.poke()
 	}
@@ -168,6 +176,7 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 	if err := in.join(); err != nil {
 		return errors.Join(err, in.stop())
 	}
+	in.beginMoving()
 	in.wg.Go(in.purge)
 	select {
 	case <-ctx.Done():
@@ -223,6 +232,7 @@ const failedDrain = 3 * time.Second
 
 // stop ends the instance in good order: workers commit and close their tasks, the member leaves.
 func (in *Instance) stop() error {
+	in.endMoving()
 	failed, limit := context.Cause(in.ctx), in.cfg.Drain
 	if failed != nil {
 		limit = min(limit, failedDrain)
