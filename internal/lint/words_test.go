@@ -46,7 +46,6 @@ var sleeps = map[string]string{
 	"internal/sim/text_test.go":            "is the pace at which the text comes",
 	"internal/sim/members_test.go":         "how long a dead member stays away is part of the run",
 	"internal/engine/slowfs_test.go":       "is the slow disk itself",
-	"internal/runtime/retry_test.go":       "in a bubble of testing/synctest, where time is virtual",
 	"internal/engine/virtual_time_test.go": "in a bubble of testing/synctest, where time is virtual",
 }
 
