@@ -50,6 +50,9 @@ func (s timeSerde[K]) Decode(data []byte) (k window.Key[K], err error) {
 	return k, err
 }
 
+// Route implements [serde.Route]: windows of one key go to one partition, as with Kafka Streams' WindowedStreamPartitioner.
+func (s timeSerde[K]) Route(key []byte) []byte { return inner(s.of, key, 8) }
+
 // Session is the key followed by the end and the start of its window, 8 bytes each; it serves calendar windows too,
 // whose size varies.
 func Session[K any](k serde.Serde[K]) serde.Serde[window.Key[K]] { return sessionSerde[K]{k} }
@@ -82,6 +85,17 @@ func (s sessionSerde[K]) Decode(data []byte) (k window.Key[K], err error) {
 	k.Start = window.Instant(binary.BigEndian.Uint64(tail[8:]))
 	k.Key, err = s.of.Decode(key)
 	return k, err
+}
+
+// Route implements [serde.Route].
+func (s sessionSerde[K]) Route(key []byte) []byte { return inner(s.of, key, 16) }
+
+// inner returns the part of a key that decides where it goes: that of the key before the n bytes of its window.
+func inner(of any, key []byte, n int) []byte {
+	if len(key) < n {
+		return key
+	}
+	return serde.Route(of, key[:len(key)-n])
 }
 
 func appendKey[K any](dst []byte, s serde.Serde[K], k K) ([]byte, error) {
