@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
@@ -162,7 +163,7 @@ func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 			return err
 		}
 	}
-	if *a.lowest != never && *a.lowest+a.look(left) >= *j.st || *a.lowest == never && (a.every == 0 || a.look(left) == 0) {
+	if *a.lowest != never && *a.lowest+a.look(left) >= *j.observed || *a.lowest == never && (a.every == 0 || a.look(left) == 0) {
 		return nil
 	}
 	// An attempt counts although nothing waits: in Kafka Streams the lowest of none, and what is added to it, overflow.
@@ -170,7 +171,14 @@ func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 	if now < *a.due {
 		return nil
 	}
-	*a.due, *a.lowest = now+a.every, never
+	*a.due = now + a.every
+	return a.sweep(m)
+}
+
+// sweep passes on the records whose time is over.
+func (a *alone[K, V, V2, R]) sweep(m *edge.Meta) error {
+	j := a.j
+	*a.lowest = never
 	var open [2]bool
 	for e, err := range a.kv.Range(nil, nil, false) {
 		if err != nil {
@@ -180,7 +188,7 @@ func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 		if *a.lowest = at; open[0] && open[1] {
 			break
 		}
-		if at+a.look(side == sideLeft) >= *j.st {
+		if at+a.look(side == sideLeft) >= *j.observed {
 			open[side] = true
 			continue
 		}
@@ -189,6 +197,29 @@ func (a *alone[K, V, V2, R]) expire(m *edge.Meta, left bool) error {
 		}
 	}
 	return nil
+}
+
+// closeIdle has records leave while none comes for so long.
+func (a *alone[K, V, V2, R]) closeIdle(after time.Duration) {
+	reach := max(a.look(true), a.look(false)) + 1
+	a.j.listen(a.j.at, a.j.observed, after, func(int64) int64 { return reach }, func(_, t int64) bool { return a.over(t) }, a.sweep)
+}
+
+// over reports whether there is a record whose time is over at t.
+func (a *alone[K, V, V2, R]) over(t int64) bool {
+	for e, err := range a.kv.Range(nil, nil, false) {
+		at := int64(0)
+		if err == nil {
+			at = int64(binary.BigEndian.Uint64(e.Key))
+		}
+		if err != nil || at+a.look(e.Key[8] == sideLeft) < t {
+			return true // an error is met again, and told, where the records leave
+		}
+		if at+min(a.look(true), a.look(false)) >= t {
+			return false
+		}
+	}
+	return false
 }
 
 // first finds the lowest time that waits.

@@ -23,14 +23,15 @@ type joiner[K, V, V2, R any] struct {
 	alone                *alone[K, V, V2, R] // nil: an inner join
 	before, after, grace int64
 	noKey, noValue       *int64
-	st                   *int64 // the highest time of either side that has come here
+	idling               // the highest time of either side that has come here
 }
 
 func openJoin[K, V, V2, R any](at edge.Place, next edge.Emit[K, R], rows *joinRows[K, V, V2], w window.Join, kind streamJoin[V, V2, R], every edge.Millis) (edge.Emit[K, sided[V, V2]], error) {
 	before, after := w.Reach()
 	j := &joiner[K, V, V2, R]{streamJoin: kind, at: at, next: next, keys: edge.NewKeyer(at, rows.key), self: rows.self,
 		before: int64(before), after: int64(after), grace: int64(w.GracePeriod()),
-		noKey: at.Drop("null-key"), noValue: at.Drop("null-value"), st: at.Keep(rows.name + kind.this + " observed")}
+		noKey: at.Drop("null-key"), noValue: at.Drop("null-value")}
+	j.observed = at.Keep(rows.name + kind.this + " observed")
 	h, err := at.Store(rows.name + kind.this)
 	if err != nil {
 		return nil, err
@@ -50,12 +51,13 @@ func openJoin[K, V, V2, R any](at edge.Place, next edge.Emit[K, R], rows *joinRo
 		}
 		kv := state.RawKeyValue[[]byte, waiting[V, V2]](h.(state.KeyValue[[]byte, waiting[V, V2]]))
 		j.alone = openAlone(j, rows.name+kind.alone, kv, serde.Single(rows.key), int64(every))
+		j.alone.closeIdle(w.Idle())
 	}
 	return j.receive, nil
 }
 
 func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
-	*j.st = max(*j.st, m.Time)
+	j.see(m.Time)
 	outer := j.left
 	if !x.left {
 		outer = j.right
@@ -75,7 +77,7 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 		return err
 	}
 	key := table.KeyOf(hashed)
-	if j.alone != nil && m.Time == *j.st {
+	if j.alone != nil && m.Time == *j.observed {
 		if err := j.alone.expire(m, x.left); err != nil {
 			return err
 		}
@@ -94,7 +96,7 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 		if !x.left {
 			look = j.before
 		}
-		if m.Time+look < *j.st {
+		if m.Time+look < *j.observed {
 			err = j.single(m, k, x)
 		} else {
 			err = j.alone.wait(key, m.Time, x)
@@ -171,7 +173,7 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 		*j.noValue++
 		return nil
 	}
-	*j.st = max(*j.st, m.Time)
+	j.see(m.Time)
 	hashed, err := j.keys.Key(m, k)
 	if err != nil {
 		return err
@@ -191,7 +193,7 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 		return err
 	}
 	// A late record has to be newer than Kafka Streams' retention; that of a window of 0 or 1 ms would keep none at all.
-	alone := j.before >= 0 && j.after >= 0 && (t == *j.st || t > *j.st-(j.before+j.after+j.grace)+1)
+	alone := j.before >= 0 && j.after >= 0 && (t == *j.observed || t > *j.observed-(j.before+j.after+j.grace)+1)
 	partners, err = j.thisSide.Fetch(key, t-j.after, t+j.before)
 	for i := 0; i < len(partners) && err == nil; i++ {
 		if alone && partners[i].At > t {

@@ -118,7 +118,7 @@ func (k *asking) owner(ctx context.Context, yield func(state.Answer) bool) error
 	if err != nil {
 		return err
 	}
-	h := state.Host{Partition: topology.Partition(k.q.Key, k.in.TasksOf(k.s))}
+	h := state.Host{Partition: topology.PartitionOf(k.s, k.q.Key, k.in.TasksOf(k.s))}
 	o, ok := owners[h.Partition]
 	if !ok {
 		return state.ErrRebalancing

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -15,6 +17,13 @@ type sessionAgg[K, V, A any] struct {
 	gap   int64
 	merge merger[K, A]
 	found []store.SessionEntry[A] // scratch
+}
+
+// closeIdle has sessions end while no record comes for so long.
+func (a *sessionAgg[K, V, A]) closeIdle(after time.Duration) {
+	every := max(1, after.Milliseconds())
+	a.spanAgg.closeIdle(after, func(int64) int64 { return a.grace + 1 },
+		func(base, s, t int64) bool { return (s-base)/every == (t-base)/every }, a.close)
 }
 
 func (a *sessionAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {

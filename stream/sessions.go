@@ -160,6 +160,7 @@ func sessionNode[K, V, A any](in topology.Output[K, V], rows *sessionRows[K, A],
 		if agg.closed != nil {
 			raw.File(agg.emitted)
 		}
+		agg.closeIdle(rows.w.Idle())
 		return agg.receive, nil
 	})
 	late.from(out.Node())

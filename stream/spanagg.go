@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
@@ -43,6 +45,17 @@ func (a *spanAgg[K, V, A]) refuse(m *edge.Meta, k K, v V, n int64) error {
 	return nil
 }
 
+// closeIdle has windows close while no record comes for so long. reach is how long after the last record's time all have
+// closed; open tells, of two times, whether they have the same windows open.
+func (a *spanAgg[K, V, A]) closeIdle(after time.Duration, reach func(base int64) int64, same func(base, s, t int64) bool, close func(*edge.Meta) error) {
+	if a.closed == nil {
+		close = func(*edge.Meta) error { return nil }
+	}
+	a.listen(a.at, a.observed, after, reach, func(base, t int64) bool {
+		return t == base+reach(base) || !same(base, *a.observed, t)
+	}, close)
+}
+
 // emit passes on what has closed: the row of key in the window start..end, with the last time of its records.
 func (a *spanAgg[K, V, A]) emit(m *edge.Meta, key []byte, start, end int64, v A, at int64) error {
 	k, err := a.key.Decode(key)
@@ -57,7 +70,7 @@ func (a *spanAgg[K, V, A]) emit(m *edge.Meta, key []byte, start, end int64, v A,
 // watch is the time that an aggregate by windows has seen, and up to where it has emitted what closed. All outlives a
 // restart: what was late stays late, and nothing closes twice or at another time.
 type watch struct {
-	observed  *int64 // the highest time that has reached the node; -1: none has
+	idling           // the highest time that has reached the node; -1: none has
 	emitted   *int64 // what closed before it has been emitted; -1: nothing has been. nil: nothing ever is
 	every     int64  // ms of the clock between emissions
 	due       *int64 // the next one, by the clock
@@ -72,9 +85,6 @@ func (w *watch) open(p edge.Place, name string, closes bool, every int64) {
 	}
 	w.every, w.throttled = every, p.Now
 }
-
-// see takes notice of a record at t.
-func (w *watch) see(t int64) { *w.observed = max(*w.observed, t) }
 
 // ready reports whether what closed before close may be emitted now. Kafka Streams asks the throttle first, and so a
 // throttle counts from a time at which nothing had closed.

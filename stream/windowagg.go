@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -26,6 +28,33 @@ func (a *windowAgg[K, V, A]) receiver() edge.Emit[K, V] {
 		return a.slideBy
 	}
 	return a.receive
+}
+
+// closeIdle has windows close while no record comes for so long.
+func (a *windowAgg[K, V, A]) closeIdle(after time.Duration) {
+	every := max(1, after.Milliseconds())
+	reach := func(base int64) int64 {
+		if a.w.Even() || a.w.Slides() {
+			return a.size + a.grace + 1
+		}
+		_, end, _, err := a.w.Bounds(window.Instant(base))
+		if err != nil {
+			return 0 // the record has failed
+		}
+		return int64(end) - base + a.grace + 1
+	}
+	a.spanAgg.closeIdle(after, reach, func(base, s, t int64) bool {
+		s, t = s-a.grace, t-a.grace
+		switch {
+		case a.w.Slides():
+			return (s+a.grace-base)/every == (t+a.grace-base)/every
+		case a.w.Even():
+			return t < a.size || s >= a.size && (s-a.size)/a.advance == (t-a.size)/a.advance
+		}
+		s0, _, ok, err := a.w.Bounds(window.Instant(max(s, 0)))
+		t0, _, ok2, err2 := a.w.Bounds(window.Instant(max(t, 0)))
+		return err == nil && err2 == nil && ok == ok2 && s0 == t0
+	}, a.close)
 }
 
 func (a *windowAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {

@@ -164,6 +164,7 @@ func windowNode[K, V, A any](in topology.Output[K, V], rows *windowRows[K, A], l
 		if agg.closed != nil {
 			raw.File(agg.emitted)
 		}
+		agg.closeIdle(rows.w.Idle())
 		if rows.w.Slides() {
 			agg.null, agg.noValue = nullOf[V](at), at.Drop("null-value")
 		}

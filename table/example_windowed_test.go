@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
 	"github.com/thalweg/thalweg/table"
@@ -140,4 +142,30 @@ func ExampleWindowed_MapWithKey() {
 	// Output:
 	// a 11
 	// a 21
+}
+
+// The counts of all keys together, window by window.
+func ExampleWindowed_GroupBy() {
+	streamtest.Example(func(b *topology.Builder) {
+		b.Use(windowed.Time(serde.String, 10*time.Millisecond))
+		stream.From(b, numbers).
+			GroupByKey().
+			Windowed(window.Tumbling(10*time.Millisecond)).
+			Count("counts").
+			GroupBy(func(k window.Key[string], n int64) (window.Key[string], int64) { return k.With("all"), n }).
+			Sum("sums", func(n int64) int64 { return n }).
+			To(perWindow)
+	}, func(d *streamtest.Driver) {
+		in := d.Topic(numbers)
+		in.PutAt(3, "a", 1)
+		in.PutAt(4, "b", 1)
+		in.PutAt(5, "a", 1)
+		in.PutAt(12, "a", 1)
+		d.Topic(perWindow).Print()
+	})
+	// Output:
+	// {all 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 1
+	// {all 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 2
+	// {all 1970-01-01T00:00:00Z 1970-01-01T00:00:00.01Z} 3
+	// {all 1970-01-01T00:00:00.01Z 1970-01-01T00:00:00.02Z} 1
 }

@@ -40,6 +40,20 @@ func (t Windowed[K, V]) MapWithKey[V2 any](f func(window.Key[K], V) V2) Windowed
 	return deriveWindows(t, "KTABLE-MAPVALUES", edge.Need{Key: true, Val: true}, func(k window.Key[K], v V) (V2, bool) { return f(k, v), true })
 }
 
+// GroupBy regroups the windows under another key, as [Table.GroupBy] does rows; keep the bounds in it, a window.Key of
+// something else, to stay windowed. An update of a window takes its old value out of its group and puts the new one in.
+//
+//	in     a@[0,10)=1  b@[0,10)=1  a@[0,10)=2
+//	f      (bounds, v)
+//	group  [0,10)+1    [0,10)+1    [0,10)-1+2
+func (t Windowed[K, V]) GroupBy[K2, V2 any](f func(window.Key[K], V) (K2, V2)) Grouped[K2, V2] {
+	if !t.given("GroupBy", f == nil) {
+		return Grouped[K2, V2]{}
+	}
+	t.view.Old()
+	return groupBy(t.out, f)
+}
+
 // deriveWindows adds a node that maps each row, or refuses it: f says. The output of closed windows is mapped too, once it
 // is asked for.
 func deriveWindows[K, V, V2 any](t Windowed[K, V], kind string, reads edge.Need, f func(window.Key[K], V) (V2, bool)) Windowed[K, V2] {

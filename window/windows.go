@@ -11,6 +11,7 @@ import (
 type Windows struct {
 	kind                 kind
 	size, advance, grace time.Duration
+	idle                 time.Duration // 0: time stands still without records
 	from                 Instant
 	name                 string // of a calendar
 	bounds               func(time.Time) (start, end time.Time)
@@ -46,21 +47,38 @@ func Unlimited(from Instant) Windows { return Windows{kind: unlimited, from: fro
 // end is after the highest time seen, less the grace; a sliding one also when it is equal, since its end is inclusive.
 func (w Windows) Grace(d time.Duration) Windows { w.grace = d; return w }
 
+// CloseIdle lets time go on by the clock once no record has come for d, so that the last windows close too. Only
+// time counts in which the input is known to be read to its end, and nothing is paused or being restored; by so much the
+// highest time seen moves on, not to the present, and what comes with an earlier time is late. So d should be longer than a
+// pause of producers, or of the parts of a topology before, that means nothing. The default is never.
+func (w Windows) CloseIdle(d time.Duration) Windows { w.idle = d; return w }
+
+// Idle returns what CloseIdle was given.
+func (w Windows) Idle() time.Duration { return w.idle }
+
 // String describes the definition, as it stands in a topology's description.
 func (w Windows) String() string {
 	switch w.kind {
 	case tumbling:
-		return fmt.Sprintf("tumbling %v, grace %v", w.size, w.grace)
+		return fmt.Sprintf("tumbling %v, grace %v", w.size, w.grace) + quiet(w.idle)
 	case hopping:
-		return fmt.Sprintf("hopping %v by %v, grace %v", w.size, w.advance, w.grace)
+		return fmt.Sprintf("hopping %v by %v, grace %v", w.size, w.advance, w.grace) + quiet(w.idle)
 	case sliding:
-		return fmt.Sprintf("sliding %v, grace %v", w.size, w.grace)
+		return fmt.Sprintf("sliding %v, grace %v", w.size, w.grace) + quiet(w.idle)
 	case unlimited:
 		return fmt.Sprintf("unlimited from %v", w.from)
 	case calendar:
-		return fmt.Sprintf("calendar %s, grace %v", w.name, w.grace)
+		return fmt.Sprintf("calendar %s, grace %v", w.name, w.grace) + quiet(w.idle)
 	}
 	return ""
+}
+
+// quiet describes a CloseIdle; nothing, if there is none.
+func quiet(idle time.Duration) string {
+	if idle == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", closed when idle for %v", idle)
 }
 
 // Size returns how long a window is, in milliseconds, as event time counts: of a sliding one the difference, of an
@@ -104,7 +122,7 @@ func (w Windows) Validate() error {
 	if w.kind == none {
 		return errors.New("window: the zero Windows assigns nothing: use Tumbling, Hopping, Sliding, Unlimited or a calendar")
 	}
-	errs := []error{span("grace", w.grace)}
+	errs := []error{span("grace", w.grace), span("idle time", w.idle)}
 	switch w.kind {
 	case tumbling, hopping, sliding:
 		errs = append(errs, span("size", w.size))
@@ -123,6 +141,9 @@ func (w Windows) Validate() error {
 		}
 		if w.grace != 0 {
 			errs = append(errs, errors.New("window: an unlimited window never closes: it takes no Grace"))
+		}
+		if w.idle != 0 {
+			errs = append(errs, errors.New("window: an unlimited window never closes: it takes no CloseIdle"))
 		}
 	case calendar:
 		if w.bounds == nil {

@@ -43,6 +43,9 @@ type Task interface {
 	// a node has something to do at times that it keeps itself. At first, and after an abort, it is asked at once. earlier
 	// says that something is due before that. What due does, it does in Fire.
 	OnDue(wall bool, due func(now int64) (next int64, err error)) (earlier func(at int64))
+	// OnIdle calls f, now and then, with how long in ms no record has come to a node, once that is so long as after. Only
+	// time counts in which the task's inputs are known to be read to their ends. The node calls heard for each record.
+	OnIdle(after time.Duration, f func(idle int64) error) (heard func())
 	// Fire calls f with no record at hand, at the given time. An error of f is handed to the app's policy.
 	Fire(n *Node, at int64, f func() error) error
 	// OnTurn calls f between records, whenever the task has a turn. f reports whether it has done something.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/kafka"
@@ -152,14 +153,36 @@ func (in *Instance) restoreLocked(a *assigned) {
 	})
 }
 
+// idleStep is the most that counts as silence between two looks of a task at the clock: a worker looks more often, unless it
+// is kept from it.
+const idleStep = time.Second
+
+// settled reports whether nothing is paused or being restored.
+func (in *Instance) settled() bool {
+	if in.paused.Load() {
+		return false
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return !in.restoringLocked()
+}
+
+// restoringLocked reports whether a task of the instance is not there yet.
+func (in *Instance) restoringLocked() bool {
+	for _, a := range in.tasks {
+		if a.owned == len(a.places) && a.task == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // checkReady closes ready once nothing is being restored.
 func (in *Instance) checkReady() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for _, a := range in.tasks {
-		if a.owned == len(a.places) && a.task == nil {
-			return
-		}
+	if in.restoringLocked() {
+		return
 	}
 	in.phase(Running)
 	if in.first {

@@ -52,7 +52,7 @@ func (in *Instance) PartitionOf(s *edge.Store, key []byte) (p int32, ok bool) {
 	if key == nil || in.partitionedByUser(s.Name) {
 		return 0, false
 	}
-	return topology.Partition(key, tasksOf(s.Sub, in.plan.partitions)), true
+	return topology.PartitionOf(s, key, tasksOf(s.Sub, in.plan.partitions)), true
 }
 
 // Partitions returns those of a store that can have rows to answer q with.

@@ -36,7 +36,7 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
 		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
 		Reads: func(topic string) bool { return a.key.partition < in.plan.partitions[topic] },
-		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle,
+		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
 		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
 	})
 	if err != nil {

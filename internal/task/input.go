@@ -49,6 +49,7 @@ type input struct {
 	timeThen  int64 // the same at the last commit
 
 	first      int64     // of a bootstrap input: what has to be read of it before others; -1: not known
+	answered   int64     // when it was last heard of, by the clock
 	emptySince time.Time // when it was first seen empty; zero: it is not
 }
 
@@ -183,6 +184,7 @@ func (t *Task) Add(topic string, f Fetched) error {
 	for _, in := range t.inputs {
 		if in.topic.Name == topic {
 			in.add(f)
+			in.answered = t.Now()
 			return nil
 		}
 	}

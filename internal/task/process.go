@@ -13,6 +13,9 @@ func (t *Task) Process(limit int) (n int, err error) {
 	if t.flushed {
 		return 0, fmt.Errorf("task %s: Process between Flush and the end of the transaction", t.id)
 	}
+	if t.listens {
+		t.clock = t.Now()
+	}
 	for n < limit {
 		var panicked any
 		took, err := t.run(limit-n, &panicked)

@@ -33,9 +33,13 @@ type Env struct {
 	Logger    *slog.Logger
 	Dir       string
 	Now       func() time.Time
-	Wake      func()        // gives the task a turn soon; may be called by any goroutine
-	MaxIdle   time.Duration // how long to wait for an input that is read to its end, while others have records
-	Strict    bool          // check that callbacks leave their arguments alone
+	Wake      func() // gives the task a turn soon; may be called by any goroutine
+	// Settled reports whether nothing is paused or being restored; nil: nothing is. IdleStep is the most that counts as
+	// silence between two looks at the clock, 0: all.
+	Settled  func() bool
+	IdleStep time.Duration
+	MaxIdle  time.Duration // how long to wait for an input that is read to its end, while others have records
+	Strict   bool          // check that callbacks leave their arguments alone
 
 	Out    func(topic string) (edge.Out, error)
 	Reads  func(topic string) bool // whether the topic has the task's partition
@@ -93,6 +97,8 @@ type Task struct {
 	committed  int64 // stream time at the last commit
 	timers     timers
 	turns      turns
+	listens    bool  // some node waits for silence
+	clock      int64 // while listens: when the records at hand were taken up
 	kept       kept
 	counters   map[counterKey]*int64
 	onFlush    []flushHook

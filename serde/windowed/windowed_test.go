@@ -39,6 +39,33 @@ func TestKeysAreKafkaStreams(t *testing.T) {
 	}
 }
 
+// TestWindowsOfAKeyStayTogether shows by which bytes the partition of a windowed key is chosen.
+func TestWindowsOfAKeyStayTogether(t *testing.T) {
+	nested := windowed.Session(windowed.Time(serde.String, time.Second))
+	k := window.Key[string]{Key: "ab", Start: 2000, End: 3000}
+	for name, f := range map[string]func() ([]byte, any, error){
+		"time": func() ([]byte, any, error) {
+			s := windowed.Time(serde.String, time.Second)
+			b, err := s.Append([]byte{}, k)
+			return b, s, err
+		},
+		"session": func() ([]byte, any, error) {
+			s := windowed.Session(serde.String)
+			b, err := s.Append([]byte{}, k)
+			return b, s, err
+		},
+		"both": func() ([]byte, any, error) {
+			b, err := nested.Append([]byte{}, window.Key[window.Key[string]]{Key: k, Start: 1, End: 2})
+			return b, nested, err
+		},
+	} {
+		b, s, err := f()
+		if got := serde.Route(s, b); err != nil || string(got) != "ab" {
+			t.Errorf("%s: %q goes by %q, %v; want ab", name, b, got, err)
+		}
+	}
+}
+
 // FuzzDecode hands any bytes to both decoders: what is read is written as the same bytes.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("ab\x00\x00\x00\x00\x00\x00\x07\xd0\x00\x00\x00\x00\x00\x00\x07\xd0"))

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/state"
@@ -83,12 +84,13 @@ func (d *Driver) rows(q state.Question, yield func(state.Answer) bool) (bool, er
 
 // owner names the instance that has the partition of a key.
 func (d *Driver) owner(q state.Question, yield func(state.Answer) bool) error {
-	for i, in := range d.instances {
+	for n, in := range d.instances {
 		for _, t := range in.tasks {
-			if _, err := t.Ask(q.Store, store.Query{Op: "all"}); err != nil || t.Partition() != topology.Partition(q.Key, d.tasksOf(t.Sub())) {
+			i := slices.IndexFunc(t.Sub().Stores, func(s *edge.Store) bool { return s.Name == q.Store })
+			if i < 0 || t.Partition() != topology.PartitionOf(t.Sub().Stores[i], q.Key, d.tasksOf(t.Sub())) {
 				continue
 			}
-			host, err := json.Marshal(state.Host{Addr: fmt.Sprint("instance-", i), Partition: t.Partition()})
+			host, err := json.Marshal(state.Host{Addr: fmt.Sprint("instance-", n), Partition: t.Partition()})
 			if err == nil {
 				yield(state.Answer{Value: host})
 			}
