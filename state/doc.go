@@ -1,7 +1,7 @@
 // Package state declares stores and reads them: from a processor ([Spec] and the store kinds), and from outside ([Rows]).
 //
 // There are few types. A [Spec] declares a store under a durable name; it is the handle by which a processor gets the
-// typed store. [KeyValue], [Timestamped], [Versioned] and [Window] are the kinds of stores. [Rows] and [WindowRows] answer questions
+// typed store. [KeyValue], [Timestamped], [Versioned], [Window], [Session] and [Timers] are the kinds of stores. [Rows] and [WindowRows] answer questions
 // from outside, through a [Client].
 //
 //	var seen = state.NewKeyValue("seen", serde.String, serde.Int64)
@@ -28,6 +28,12 @@
 // # Nulls
 //
 // A value that its serde writes as null is a delete. A key must not be null.
+//
+// # Expiry
+//
+// With Options.TTL a row is deleted once the store has seen a time more than so long after the row's own: that of the last
+// record that wrote it. What is over goes before the record that shows it is processed, by time and then key bytes. Each is a
+// deletion like any other; those of a table are passed on. A processor's store goes by the records of the processor.
 //
 // # Order
 //

@@ -19,7 +19,7 @@ type IndexRows[I, K, V any] struct {
 
 // IndexRowsOf reads the index of that name. It is for the library's own use.
 func IndexRowsOf[I, K, V any](c Client, name string, i serde.Serde[I], k serde.Serde[K], v serde.Serde[V]) IndexRows[I, K, V] {
-	return IndexRows[I, K, V]{c, i, k, v, Question{Store: name}}
+	return IndexRows[I, K, V]{c, i, k, v, questionOf(name, serde.Bytes, v)}
 }
 
 // Get returns the rows indexed under i, from all partitions, by key bytes within each. An error ends it and is yielded

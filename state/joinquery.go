@@ -42,6 +42,7 @@ func (j joinedRows[K, V, V2, R]) answer(ctx context.Context, q Question, k *K) i
 		}
 		lq, rq := q, q
 		lq.Store, rq.Store = l.q.Store, r.q.Store
+		lq.ValueType, rq.ValueType = l.q.ValueType, r.q.ValueType
 		for e, err := range l.ask(ctx, lq) {
 			if err == nil && !j.pass(ctx, l, r, e.Key, yield, &err) {
 				return

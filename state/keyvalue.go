@@ -28,7 +28,7 @@ func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V], opts
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[KeyValue[K, V]] {
 		return Spec[KeyValue[K, V]]{p: p, make: func(env store.Env) (KeyValue[K, V], store.Store, error) {
-			kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
+			kv, err := openMap(env, p, v)
 			if err != nil {
 				return nil, nil, err
 			}

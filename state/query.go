@@ -2,8 +2,11 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
@@ -28,20 +31,45 @@ type Client interface {
 
 // Question is what a Client is asked, in bytes. Only implementers of Client look inside.
 type Question struct {
-	Store      string
-	Op         string // as in the store: "get", "range", "all"; of versions "asof" too; of windows "get", "fetch", "fetchall"
+	Store string
+	// Op is as in the store: "get", "range", "all"; of versions "asof" too; of windows "get", "fetch", "fetchall". "watch"
+	// asks for all rows, or that of Key, and then for their changes; "owner" for a [Host] as JSON.
+	Op         string
 	Key, Upper []byte
 	From, To   window.Instant
 	Local      bool
 	Stale      bool
 	After      Token
+
+	KeyType, ValueType string  // as the handle has them; empty: whatever they are
+	Partitions         []int32 // of the store, to ask no others; nil: all
+	Past               []byte  // of "all" and "range": go on behind this key in partition PastIn
+	PastIn             int32
 }
 
-// Answer is one row.
+// Answer is one row, or a mark within a watch, whose rows without a Value are deleted ones.
 type Answer struct {
 	Key, Value []byte
 	Time       window.Instant
 	Start, End window.Instant
+	Partition  int32
+	Mark       Mark
+}
+
+// Mark is what the answer to a watch says beside rows.
+type Mark = store.Mark
+
+// A watch begins with a snapshot, and has another one wherever it may have missed something.
+const (
+	SnapshotBegins = store.SnapshotBegins // what was said before is void
+	SnapshotEnds   = store.SnapshotEnds   // what follows are changes
+)
+
+// Host is where a key lives.
+type Host struct {
+	Addr      string   `json:"addr"` // Config.Ops.Advertise of the instance; "" if it serves no queries
+	Partition int32    `json:"partition"`
+	Standbys  []string `json:"standbys,omitempty"` // instances that keep a copy
 }
 
 // Token stands for a position in the input; see [Rows.After].
@@ -54,7 +82,7 @@ func QueryOf(q Question) store.Query {
 
 // AnswerOf returns a store's row as an answer. It is for implementers of Client within the library.
 func AnswerOf(r store.Row) Answer {
-	return Answer{r.Key, r.Value, window.Instant(r.Time), window.Instant(r.Start), window.Instant(r.End)}
+	return Answer{r.Key, r.Value, window.Instant(r.Time), window.Instant(r.Start), window.Instant(r.End), r.Partition, r.Mark}
 }
 
 // Rows reads a table, on whichever instance has the row, and only what is committed. Copies refine it:
@@ -71,10 +99,25 @@ type Rows[K, V any] struct {
 
 // RowsOf reads the store of that name. It is for the library's own use; see [QueryKeyValue].
 func RowsOf[K, V any](c Client, name string, k serde.Serde[K], v serde.Serde[V]) Rows[K, V] {
-	return Rows[K, V]{client: c, key: k, q: Question{Store: name}, value: func(_ K, data []byte) (V, bool, error) {
+	return Rows[K, V]{client: c, key: k, q: questionOf(name, k, v), value: func(_ K, data []byte) (V, bool, error) {
 		x, err := v.Decode(data)
 		return x, err == nil, err
 	}}
+}
+
+// questionOf begins a question to a store of the given types.
+func questionOf[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) Question {
+	return Question{Store: name, KeyType: typeName(k), ValueType: typeName(v)}
+}
+
+// Fits reports whether a question is for a store of that plan. Whoever answers asks it: the one who asks may be a program
+// of another version. It is for implementers of Client within the library.
+func Fits(q Question, p store.Plan) error {
+	key, _, _ := strings.Cut(p.Schema.Key, " in ")
+	if q.KeyType != "" && q.KeyType != key || q.ValueType != "" && q.ValueType != p.Schema.Value {
+		return fmt.Errorf("state: store %q holds %s to %s, asked for as %s to %s", q.Store, key, p.Schema.Value, q.KeyType, q.ValueType)
+	}
+	return nil
 }
 
 // MapRows reads the rows of r as f makes them: a row that f refuses is not there. It is for the library's own use.
@@ -153,6 +196,23 @@ func (r Rows[K, V]) Range(ctx context.Context, from, to K) iter.Seq2[Entry[K, V]
 		return func(yield func(Entry[K, V], error) bool) { yield(Entry[K, V]{}, err) }
 	}
 	return r.ask(ctx, q)
+}
+
+// Owner says where k lives. Where a key's partition is not known by its bytes, because the topic's writer chooses it, that
+// is an error.
+func (r Rows[K, V]) Owner(ctx context.Context, k K) (h Host, err error) {
+	q := r.q
+	q.Op = "owner"
+	if q.Key, err = encode(r.client, r.key, k); err != nil {
+		return h, err
+	}
+	for a, err := range r.client.Ask(ctx, q) {
+		if err == nil {
+			err = json.Unmarshal(a.Value, &h)
+		}
+		return h, err
+	}
+	return h, ErrNoStore
 }
 
 // Local asks this instance alone; a key of another gives ErrNotLocal.

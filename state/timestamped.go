@@ -32,7 +32,7 @@ func NewTimestamped[K, V any](name string, k serde.Serde[K], v serde.Serde[V], o
 	given(&p, k, v)
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Timestamped[K, V]] {
 		return Spec[Timestamped[K, V]]{p: p, make: func(env store.Env) (Timestamped[K, V], store.Store, error) {
-			kv, err := store.OpenKV(env, name, p.Schema, serde.Single(v))
+			kv, err := openMap(env, p, v)
 			if err != nil {
 				return nil, nil, err
 			}

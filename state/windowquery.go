@@ -18,7 +18,7 @@ type WindowRows[K, V any] struct {
 
 // WindowRowsOf reads the store of that name. It is for the library's own use; see [QueryWindow].
 func WindowRowsOf[K, V any](c Client, name string, k serde.Serde[K], v serde.Serde[V]) WindowRows[K, V] {
-	return WindowRows[K, V]{client: c, key: k, q: Question{Store: name}, value: func(_ window.Key[K], data []byte) (V, bool, error) {
+	return WindowRows[K, V]{client: c, key: k, q: questionOf(name, k, v), value: func(_ window.Key[K], data []byte) (V, bool, error) {
 		x, err := v.Decode(data)
 		return x, err == nil, err
 	}}

@@ -26,7 +26,7 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 		return table.Table[K, A]{}
 	}
 	rows := table.OwnRows[K, A](b, name, opts)
-	return table.Make(aggregateNode(s.byKey(name), rows, name, kind, reads, open), rows.View())
+	return table.Make(rows.Coalesced(aggregateNode(s.byKey(name), rows, name, kind, reads, open)), rows.View())
 }
 
 // aggregateNode adds the node that folds the records of each key into a row.
@@ -46,7 +46,7 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 		}
 		fold, null, sendOld := open(at, rows.ValueSerde()), nullOf[V](at), rows.Old()
 		noKey, noValue := at.Drop("null-key"), at.Drop("null-value")
-		return func(m *edge.Meta, k K, v V) error {
+		return table.Expiring(rows, at, next, func(m *edge.Meta, k K, v V) error {
 			if m.NoKey {
 				*noKey++
 				return nil
@@ -78,7 +78,7 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			err = table.Put(kv, key, m, k, c, next)
 			m.Time = at
 			return err
-		}, nil
+		})
 	})
 }
 

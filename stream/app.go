@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"github.com/thalweg/thalweg/internal/ops"
 	"github.com/thalweg/thalweg/internal/runtime"
 	"github.com/thalweg/thalweg/internal/task"
-	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -27,6 +25,7 @@ import (
 type App struct {
 	topo *topology.Topology
 	cfg  Config
+	peer *ops.Peer // asks other instances; nil: queries end here
 
 	up   chan struct{} // closed when topics are there: writers and readers can begin
 	down chan struct{} // closed when Run returns
@@ -39,6 +38,7 @@ type App struct {
 	client   *kafka.Client
 	instance *runtime.Instance
 	ready    chan struct{}
+	addr     string // where others reach this instance's queries
 }
 
 // New returns an app that is not yet running. It reports every fault in cfg at once.
@@ -49,7 +49,11 @@ func New(t *topology.Topology, cfg Config) (*App, error) {
 	if err := keeps(cfg.Lock, t); err != nil {
 		return nil, err
 	}
-	return &App{topo: t, cfg: cfg, up: make(chan struct{}), down: make(chan struct{}), ready: make(chan struct{})}, nil
+	a := &App{topo: t, cfg: cfg, up: make(chan struct{}), down: make(chan struct{}), ready: make(chan struct{})}
+	if cfg.Ops.Queries {
+		a.peer = ops.NewPeer(cfg.Ops.Token, cfg.Ops.TLS)
+	}
+	return a, nil
 }
 
 // Run is New and App.Run.
@@ -82,14 +86,14 @@ func (a *App) Run(ctx context.Context) (err error) {
 			a.set(StateStopped)
 		}
 	}()
-	if err := a.connect(ctx); err != nil {
-		return errors.Join(err, a.disconnect())
-	}
 	stopOps, err := a.serveOps()
 	if err != nil {
-		return errors.Join(err, a.disconnect())
+		return err
 	}
 	defer func() { err = errors.Join(err, stopOps(), a.disconnect()) }()
+	if err := a.connect(ctx); err != nil {
+		return err
+	}
 	if a.engine != nil {
 		watch, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
@@ -102,6 +106,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 			<-done
 		}()
 	}
+	defer a.startBeside(ctx)()
 	return a.instance.Run(ctx)
 }
 
@@ -147,8 +152,8 @@ func (a *App) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := runtime.New(a.runtimeConfig(client, eng != nil))
 	a.mu.Lock()
+	in := runtime.New(a.runtimeConfig(client, eng != nil))
 	a.client, a.instance = client, in
 	a.mu.Unlock()
 	go a.announce(in)
@@ -191,6 +196,9 @@ func (a *App) disconnect() (err error) {
 	a.mu.Lock()
 	client, eng := a.client, a.engine
 	a.mu.Unlock()
+	if a.peer != nil {
+		a.peer.Close()
+	}
 	if client != nil {
 		client.Close()
 	}
@@ -210,9 +218,9 @@ func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
 	c := a.cfg
 	return runtime.Config{
 		Graph: a.topo.Graph(), App: c.App, Instance: c.Instance, Dir: c.Dir, Client: client, Logger: c.Logger,
-		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, Memory: c.Memory, Drain: c.Drain,
+		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Drain: c.Drain,
 		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
-		NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
+		Addr: a.addr, NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
 		Events: runtime.Events{
 			RestoreBegin: c.Events.RestoreBegin, RestoreBatch: c.Events.RestoreBatch, RestoreEnd: c.Events.RestoreEnd,
 			Assigned: c.Events.Assigned, Revoked: c.Events.Revoked, Committed: c.Events.Committed, Phase: a.phase,
@@ -311,6 +319,25 @@ func (a *App) pause(on bool, s State) {
 	}
 }
 
+// SetWorkers changes the number of workers, at least 1. In an app that runs tasks move between them, each in order: it is
+// committed, and opened by its new worker from a checkpoint. It waits for restores under way. An error leaves the app with
+// the workers it had.
+func (a *App) SetWorkers(n int) error {
+	if n < 1 {
+		return fmt.Errorf("stream: SetWorkers(%d): want at least 1", n)
+	}
+	a.mu.Lock()
+	in := a.instance
+	if in == nil {
+		a.cfg.Workers = n
+	}
+	a.mu.Unlock()
+	if in == nil {
+		return nil
+	}
+	return in.SetWorkers(n)
+}
+
 // Lag is how far one partition is behind.
 type Lag struct {
 	Topic     string
@@ -370,7 +397,11 @@ func (a *App) Progress() (p Progress) {
 
 // Handler returns the ops surface for a server of the caller's own.
 func (a *App) Handler() http.Handler {
-	return ops.Handler(ops.Source{App: a.cfg.App, Snapshot: a.snapshot, Health: a.Health, Ready: a.ready}, a.cfg.Ops.Token)
+	src := ops.Source{App: a.cfg.App, Snapshot: a.snapshot, Health: a.Health, Ready: a.ready}
+	if a.cfg.Ops.Queries {
+		src.Ask, src.ScanLimit = a.Ask, a.cfg.Ops.ScanLimit
+	}
+	return ops.Handler(src, a.cfg.Ops.Token)
 }
 
 func (a *App) snapshot() (runtime.Snapshot, bool) {
@@ -381,39 +412,6 @@ func (a *App) snapshot() (runtime.Snapshot, bool) {
 		return runtime.Snapshot{}, false
 	}
 	return in.Snapshot(), true
-}
-
-// Ask implements state.Client. It answers for the partitions of this instance: a key of another gives
-// state.ErrNotLocal.
-func (a *App) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answer, error] {
-	return func(yield func(state.Answer, error) bool) {
-		a.mu.Lock()
-		in := a.instance
-		a.mu.Unlock()
-		if in == nil {
-			yield(state.Answer{}, state.ErrRebalancing)
-			return
-		}
-		if q.After != "" {
-			if err := a.WaitFor(ctx, q.After); err != nil {
-				yield(state.Answer{}, err)
-				return
-			}
-		}
-		for r, err := range in.Ask(ctx, q.Store, state.QueryOf(q), q.Local) {
-			switch {
-			case errors.Is(err, runtime.ErrNoStore):
-				err = state.ErrNoStore
-			case errors.Is(err, runtime.ErrMoving):
-				err = state.ErrRebalancing
-			case errors.Is(err, runtime.ErrElsewhere):
-				err = state.ErrNotLocal
-			}
-			if !yield(state.AnswerOf(r), err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // wait returns the client once the app runs and its topics are there.

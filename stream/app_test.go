@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -86,5 +87,42 @@ func TestAppCountsOnTheBundledEngine(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestOnStartRunsBesideTheApp writes and reads in Config.OnStart, whose error ends the app.
+func TestOnStartRunsBesideTheApp(t *testing.T) {
+	topo, err := topology.Define("words", words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	cfg := stream.Config{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler), OnStart: func(ctx context.Context, a *stream.App) error {
+		w := stream.NewWriter(a, lines)
+		if err := errors.Join(w.Put(ctx, serde.Void{}, "one"), w.Close()); err != nil {
+			return err
+		}
+		for r, err := range stream.Read(ctx, a, counts) {
+			if err != nil || r.Key != "one" || r.Value != 1 {
+				return fmt.Errorf("read %q %d: %w", r.Key, r.Value, err)
+			}
+			break
+		}
+		return enough
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := stream.Run(ctx, topo, cfg); !errors.Is(err, enough) {
+		t.Errorf("Run returned %v, want what OnStart did", err)
+	}
+	ended := false
+	cfg.Dir, cfg.OnStart = t.TempDir(), func(ctx context.Context, _ *stream.App) error {
+		cancel()
+		<-ctx.Done()
+		ended = true
+		return ctx.Err()
+	}
+	if err := stream.Run(ctx, topo, cfg); err != nil || !ended {
+		t.Errorf("stopped: %v, OnStart has ended: %v", err, ended)
 	}
 }

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -36,6 +38,7 @@ type Config struct {
 	Guarantee      Guarantee     // default ExactlyOnce
 	CommitInterval time.Duration // default 100 ms exactly-once, 30 s at-least-once; inputs that run dry are committed at once
 	Workers        int           // default GOMAXPROCS
+	MaxIdle        time.Duration // how long a task waits for a partition that may yet have earlier records; default 0: for what is known to be there
 	Memory         int64         // bytes for hot tables and buffers; default a quarter of GOMEMLIMIT or of the machine
 	Drain          time.Duration // how long Run may take to stop; default 30 s
 	SessionTime    time.Duration // silence after which others take over; default 45 s
@@ -56,6 +59,9 @@ type Config struct {
 	Logger  *slog.Logger // default slog.Default()
 	OnState func(was, is State)
 	Events  Events
+	// OnStart is called once the topics are there, on a goroutine of its own, and runs beside the app: to write input, to
+	// read output, to serve queries. Its ctx ends with the app, and Run waits for it. Its error stops the app.
+	OnStart func(ctx context.Context, a *App) error
 }
 
 // Guarantee says how often a record counts.
@@ -79,11 +85,17 @@ func (s SASL) String() string { return s.Mechanism + " " + s.User }
 // GoString hides the password from %#v as well.
 func (s SASL) GoString() string { return "stream.SASL{" + s.String() + "}" }
 
-// Ops is the HTTP surface: /metrics, /health, /ready. Off while Addr is empty.
+// Ops is the HTTP surface: /metrics, /health, /ready, and queries. Off while Addr is empty.
 type Ops struct {
-	Addr  string // to listen on; beyond loopback it needs Token or TLS
-	Token string // bearer token
-	TLS   *tls.Config
+	Addr      string // to listen on; beyond loopback it needs Token or TLS
+	Advertise string // host:port under which other instances reach it; default: Addr
+	Token     string // bearer token
+	TLS       *tls.Config
+	// Queries serves the rows of tables to other instances and to Dial, and has this instance ask others for what it does
+	// not have. Beyond loopback it needs Token, or TLS that requires and verifies certificates of those who ask. The members
+	// of the group say where they are: who may join it has to be trusted, as with all the app's topics.
+	Queries   bool
+	ScanLimit int // rows of one answer; who wants more asks again. Default 10000
 }
 
 // Errors says what happens to a record that fails, for each phase.
@@ -143,6 +155,7 @@ func (c *Config) fill(name string) error {
 	set(&c.Replication, -1)
 	set(&c.DeadLetter, c.App+"-dead-letter")
 	set(&c.Memory, defaultMemory())
+	set(&c.Ops.ScanLimit, 10000)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -164,6 +177,9 @@ func (c *Config) check() error {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("stream: Config."+format, args...)) }
 	if c.Workers < 0 {
 		fail("Workers is %d", c.Workers)
+	}
+	if c.MaxIdle < 0 {
+		fail("MaxIdle is %v", c.MaxIdle)
 	}
 	if c.Memory < 16<<20 {
 		fail("Memory is %d bytes, want at least 16 MiB", c.Memory)
@@ -189,10 +205,34 @@ func (c *Config) check() error {
 	if c.Ops.Addr != "" && !loopback(c.Ops.Addr) && c.Ops.Token == "" && c.Ops.TLS == nil {
 		fail("Ops.Addr %q is beyond loopback: set Ops.Token or Ops.TLS", c.Ops.Addr)
 	}
+	c.Ops.check(fail)
 	if c.NoCreate && c.CreateTopics {
 		fail("NoCreate and CreateTopics exclude each other")
 	}
 	return errors.Join(errs...)
+}
+
+// check reports the mistakes in what queries need.
+func (o *Ops) check(fail func(format string, args ...any)) {
+	if o.ScanLimit < 1 {
+		fail("Ops.ScanLimit is %d rows", o.ScanLimit)
+	}
+	if !o.Queries {
+		if o.Advertise != "" {
+			fail("Ops.Advertise is for queries: set Ops.Queries")
+		}
+		return
+	}
+	at := cmp.Or(o.Advertise, o.Addr)
+	host, _, err := net.SplitHostPort(at)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		fail("Ops.Queries: nobody can reach %q: set Ops.Advertise to a host and port", at)
+		return
+	}
+	mutual := o.TLS != nil && o.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+	if (!loopback(at) || o.Addr != "" && !loopback(o.Addr)) && o.Token == "" && !mutual {
+		fail("Ops.Queries beyond loopback, at %q: set Ops.Token, or Ops.TLS with ClientAuth RequireAndVerifyClientCert", at)
+	}
 }
 
 // loopback reports whether an address to listen on is of this machine alone.

@@ -28,6 +28,11 @@ func (s Stream[K, V]) Dedup[I any](name string, within time.Duration, id func(K,
 		return Stream[K, V]{}
 	}
 	var ids serde.Serde[I]
+	for _, o := range opts {
+		if o.Coalesce {
+			b.Fail(0, "Dedup %q with Coalesce: it has no updates", name)
+		}
+	}
 	keep := window.Instant(within.Milliseconds()).Plus(1)
 	seen := func() state.Spec[state.Window[I, struct{}]] {
 		return state.NewWindow(name, 0, keep.Sub(0), ids, serde.Serde[struct{}](nothing{}), opts...)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -74,25 +75,56 @@ func (f *Feed[K, V]) open(ctx context.Context, c *kafka.Client, marks string) er
 	if err != nil {
 		return err
 	}
-	var r batch.Reader
-	var rec batch.Record
-	_, err = c.ReadRange(ctx, at, begin[at], ends[at], func(got kafka.Fetched) error {
+	// Other feeds' transactions may be open, for as long as they like: what is committed is seen by the markers.
+	own := feedPosition{name: f.name, open: map[int64]string{}}
+	_, err = c.ReadRaw(ctx, at, begin[at], ends[at], func(got kafka.Fetched) error {
 		for _, b := range got.Batches {
-			if err := r.Reset(b); err != nil {
-				return err
-			}
-			for r.Next(&rec) {
-				if string(rec.Key) == f.name {
-					f.position = string(rec.Value)
-				}
-			}
-			if err := r.Err(); err != nil {
-				return err
+			if err := own.read(b); err != nil {
+				return fmt.Errorf("%s-%d: %w", at.Topic, at.Partition, err)
 			}
 		}
 		return nil
 	})
+	for producer := range own.open {
+		err = errors.Join(err, fmt.Errorf("a position of producer %d in %s-%d is neither committed nor aborted", producer, at.Topic, at.Partition))
+	}
+	f.position = own.committed
 	return err
+}
+
+// feedPosition follows the positions of one feed through all batches of their partition.
+type feedPosition struct {
+	name      string
+	committed string
+	open      map[int64]string // by producer id, of transactions that no marker has ended yet
+	r         batch.Reader
+}
+
+func (p *feedPosition) read(b []byte) error {
+	h, err := batch.Parse(b)
+	if err != nil {
+		return err
+	}
+	if h.Control() {
+		m, err := batch.ParseMarker(b)
+		if err != nil {
+			return err
+		}
+		if at, ok := p.open[h.ProducerID]; ok && m.Commit {
+			p.committed = at
+		}
+		delete(p.open, h.ProducerID)
+		return nil
+	}
+	if err := p.r.Reset(b); err != nil {
+		return err
+	}
+	for rec := (batch.Record{}); p.r.Next(&rec); {
+		if string(rec.Key) == p.name {
+			p.open[h.ProducerID] = string(rec.Value)
+		}
+	}
+	return p.r.Err()
 }
 
 // Position returns what the last Commit said, "" if there was none: where to go on.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,14 +43,7 @@ func TestWriterQueryAndMetrics(t *testing.T) {
 	for _, g := range []stream.Guarantee{stream.ExactlyOnce, stream.AtLeastOnce} {
 		t.Run(fmt.Sprint("guarantee ", g), func(t *testing.T) {
 			var s summed
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := l.Addr().String()
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
+			addr := free(t)
 			a, _ := start(t, s.topology, stream.Config{Dir: t.TempDir(), Workers: 2, Guarantee: g, Ops: stream.Ops{Addr: addr, Token: "secret"}})
 			ctx := limit(t)
 			w := stream.NewWriter(a, amounts)

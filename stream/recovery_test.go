@@ -71,6 +71,21 @@ var recovering = map[string]func(b *topology.Builder){
 			func(_, v, a string) string { return a + "+" + v },
 			func(_, v, a string) string { return a + "-" + v }).To(joined)
 	},
+	"table with TTL": func(b *topology.Builder) {
+		l, _ := bothTables(b, state.Options{TTL: 30 * time.Millisecond})
+		l.GroupBy(aClass).Count("s", state.Options{TTL: 100 * time.Millisecond}).MapValues(func(n int64) string { return fmt.Sprint(n) }).To(joined)
+		l.To(joined)
+	},
+	"topic as table with TTL": func(b *topology.Builder) {
+		l := table.From(b, lefts, state.Options{TTL: 30 * time.Millisecond})
+		l.LeftJoin(table.From(b, rights), glueLeft).To(joined)
+	},
+	"processor with TTL": func(b *topology.Builder) {
+		stream.From(b, lefts).Merge(stream.From(b, rights)).Process("once", passing, passed).To(joined)
+	},
+	"timers": func(b *topology.Builder) {
+		stream.From(b, lefts).Merge(stream.From(b, rights)).Process("timers", reminding, reminders).To(joined)
+	},
 	"foreign key": func(b *topology.Builder) {
 		l, r := bothTables(b)
 		l.LeftJoinForeign("j", r, named, glueLeft).To(joined)
@@ -99,6 +114,46 @@ var windowJoined = topology.NewTopic("joined", windowed.Session(serde.String), s
 
 func reducedBy(b *topology.Builder, w window.Windows) table.Windowed[string, string] {
 	return stream.From(b, lefts).Merge(stream.From(b, rights)).GroupByKey().Windowed(w).Reduce("s", glue)
+}
+
+// reminders are timers of the records' keys.
+var reminders = state.NewTimers("reminders", serde.String)
+
+// reminding sets the timer of each key to some time after its record, or stops it, and passes on what goes off.
+func reminding(ctx *topology.Context[string, string]) (topology.Processor[string, string], error) {
+	timers := ctx.Store(reminders)
+	ctx.OnTimer(reminders, topology.StreamTime, func(k string, due window.Instant) error {
+		if due%3 == 0 {
+			if err := timers.Set(k, due+20); err != nil {
+				return err
+			}
+		}
+		return ctx.Forward(topology.Record[string, string]{Key: k, Value: fmt.Sprint("due ", int64(due)), Time: due})
+	})
+	return topology.ProcessorFunc[string, string](func(r topology.Record[string, string]) error {
+		if r.Value[len(r.Value)-1] == '7' {
+			return timers.Stop(r.Key)
+		}
+		return timers.Set(r.Key, r.Time+window.Instant(len(r.Value))*7)
+	}), nil
+}
+
+// passed are the values that passing has seen lately.
+var passed = state.NewKeyValue("passed", serde.String, serde.String, state.Options{TTL: 20 * time.Millisecond})
+
+// passing passes on how many keys there have been lately.
+func passing(ctx *topology.Context[string, string]) (topology.Processor[string, string], error) {
+	seen := ctx.Store(passed)
+	return topology.ProcessorFunc[string, string](func(r topology.Record[string, string]) error {
+		all := ""
+		for k := range seen.All() {
+			all += k
+		}
+		if err := seen.Put(r.Key, r.Value); err != nil {
+			return err
+		}
+		return ctx.Forward(r.With(all))
+	}), nil
 }
 
 // step is a record, or where Topic is "" nothing.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/engine"
+	"github.com/thalweg/thalweg/state"
 )
 
 // listen has the bundled engine serve others too: the engine writes the address into the directory's lock file, where tools find it.
@@ -26,8 +27,12 @@ func listen(eng *engine.Engine, cfg Config) error {
 	return nil
 }
 
-// serveOps serves metrics and probes on Config.Ops.Addr.
+// serveOps serves metrics, probes and queries on Config.Ops.Addr.
 func (a *App) serveOps() (stop func() error, err error) {
+	a.addr = a.cfg.Ops.Advertise
+	if !a.cfg.Ops.Queries {
+		a.addr = ""
+	}
 	if a.cfg.Ops.Addr == "" {
 		return func() error { return nil }, nil
 	}
@@ -35,14 +40,20 @@ func (a *App) serveOps() (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream: Config.Ops.Addr: %w: choose another address, or stop who has it", err)
 	}
+	if a.cfg.Ops.Queries && a.addr == "" {
+		a.addr = l.Addr().String()
+	}
+	a.cfg.Logger.Info("serving metrics and probes", "addr", l.Addr(), "queries", a.cfg.Ops.Queries)
 	if a.cfg.Ops.TLS != nil {
 		l = tls.NewListener(l, a.cfg.Ops.TLS)
 	}
-	s := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	ctx, cancel := context.WithCancelCause(context.Background()) // of every request
+	s := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	a.cfg.Logger.Info("serving metrics and probes", "addr", l.Addr())
 	return func() error {
+		cancel(fmt.Errorf("%w: this instance stops", state.ErrRebalancing))
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		err := s.Shutdown(ctx)

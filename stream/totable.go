@@ -46,13 +46,13 @@ func toTable[K, V, V2 any](s Stream[K, V], what, name string, opts []state.Optio
 			return nil, err
 		}
 		noKey := at.Drop("null-key")
-		return func(m *edge.Meta, k K, v V) error {
+		return table.Expiring(rows, at, next, func(m *edge.Meta, k K, v V) error {
 			if m.NoKey {
 				*noKey++
 				return nil
 			}
 			return put(m, k, row(v))
-		}, nil
+		})
 	})
-	return table.Make(out, rows.View())
+	return table.Make(rows.Coalesced(out), rows.View())
 }

@@ -175,7 +175,7 @@ func (t Table[K, V]) Materialize[_ edge.Called](name string, opts ...state.Optio
 		if err != nil {
 			return nil, err
 		}
-		return func(m *edge.Meta, k K, c Change[V]) error { return put(m, k, c.New) }, nil
+		return Expiring(rows, at, next, func(m *edge.Meta, k K, c Change[V]) error { return put(m, k, c.New) })
 	})
-	return Table[K, V]{out, rows.View()}
+	return Table[K, V]{rows.Coalesced(out), rows.View()}
 }

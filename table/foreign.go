@@ -99,9 +99,13 @@ func joinForeign[K, V, K2, V2, R any](t Table[K, V], o Table[K2, V2], j *foreign
 			return edge.Serdes{Key: in.Key}, rows.Resolve(edge.Serdes{Key: in.Key})
 		}}
 	out := answered.Apply[K, Change[R]](op, func(at edge.Place, next edge.Emit[K, Change[R]]) (edge.Emit[K, answer[V2]], error) {
-		return j.openResolve(at, rows, next)
+		resolve, err := j.openResolve(at, rows, next)
+		if err != nil {
+			return nil, err
+		}
+		return Expiring(rows, at, next, resolve)
 	})
-	return Table[K, R]{out, rows.View()}
+	return Table[K, R]{rows.Coalesced(out), rows.View()}
 }
 
 // resolve settles the serdes: those of the two tables' rows.

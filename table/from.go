@@ -9,7 +9,7 @@ import (
 
 // From reads a topic as a table: a null value deletes the row, a record without a key is dropped and counted. Offset
 // order wins: a record with an earlier time than its row's replaces it all the same. Its store, if it needs one,
-// restores from the topic itself, which must be compacted for that.
+// restores from the topic itself, which must be compacted for that; with a TTL it has a changelog.
 //
 //	in    (a 1) (b 5) (a 7) (b null)
 //	rows  a=1   a=1    a=7   a=7
@@ -19,7 +19,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 	if src.Node() == nil {
 		return Table[K, V]{}
 	}
-	f := &source[K, V]{b: b, src: src.Node(), rows: OwnRows[K, V](b, t.Name, opts)}
+	f := &source[K, V]{b: b, src: src.Node(), rows: makeRows[K, V](b, t.Name, opts, true)}
 	t = t.InPlace()
 	f.topicKey = t.Key
 	f.rows.Use(serde.At(t.Key, serde.Place{Topic: t.Name, Key: true, Changelog: true}), serde.At(t.Value, serde.Place{Topic: t.Name, Changelog: true}))
@@ -33,6 +33,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 	}, f.open)
 	if len(opts) > 0 {
 		f.store()
+		src.Node().Topic.Bootstrap = src.Node().Topic.Bootstrap || opts[0].Bootstrap
 	}
 	view := f.rows.View()
 	stores := view.Stores
@@ -50,7 +51,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 		}
 		return ""
 	}
-	return Table[K, V]{f.out, view}
+	return Table[K, V]{f.rows.Coalesced(f.out), view}
 }
 
 // source is the node of a table read from a topic.
@@ -72,6 +73,9 @@ func (f *source[K, V]) store() {
 	}
 	f.stored = true
 	f.out.Connect(f.rows.Pending())
+	if f.rows.ttl() > 0 {
+		return // rows go that the topic still has
+	}
 	f.b.RestoreFrom(f.rows.name, f.src, f.rekey())
 }
 
@@ -103,11 +107,11 @@ func (f *source[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 	if err != nil {
 		return nil, err
 	}
-	return func(m *edge.Meta, k K, v serde.Opt[V]) error {
+	return Expiring(f.rows, at, next, func(m *edge.Meta, k K, v serde.Opt[V]) error {
 		if m.NoKey {
 			*noKey++
 			return nil
 		}
 		return put(m, k, v)
-	}, nil
+	})
 }

@@ -149,9 +149,9 @@ func aggregate[K, V, A any](g Grouped[K, V], what, kind, name string, add, remov
 		}
 		a := &aggregator[K, V, A]{rows: stored, keys: keys, next: next, sendOld: rows.Old(),
 			add: edge.Guard(at, rows.val, add), remove: edge.Guard(at, rows.val, remove)}
-		return a.receive, nil
+		return Expiring(rows, at, next, a.receive)
 	})
-	return Table[K, A]{out, rows.View()}
+	return Table[K, A]{rows.Coalesced(out), rows.View()}
 }
 
 // aggregator is an aggregate of groups in one task.

@@ -19,6 +19,10 @@ func GlobalStore[S, K, V any](b *Builder, t Topic[K, V], spec state.Spec[S], fil
 		b.Fail(0, "GlobalStore %q is a %v: a global store is one of NewKeyValue or NewTimestamped", spec.Name(), reflect.TypeFor[S]())
 		return
 	}
+	if state.PlanOf(spec).TTL > 0 {
+		b.Fail(0, "GlobalStore %q with a TTL: its topic says what is there", spec.Name())
+		return
+	}
 	src, ok := GlobalSource(b, t)
 	if !ok {
 		return

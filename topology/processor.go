@@ -108,6 +108,25 @@ func (t *Task) Schedule(d time.Duration, by Time, f func(now window.Instant) err
 	return t.at.Schedule(t.at.Node, d, by == WallTime, func(now int64) error { return f(window.Instant(now)) })
 }
 
+// OnTimer calls f when a timer of s is due, by time and then key bytes; it is gone by then. By StreamTime that is after
+// the very record that moved the time, by WallTime between records, and what the clock passed while the app was down is
+// due at its start. In f there is no record at hand: what is written and forwarded without a time of its own has that of
+// the timer. Ask once, in the Opener, and of one node in a task: others may set and stop the same timers.
+func (t *Task) OnTimer[K any](s state.Spec[state.Timers[K]], by Time, f func(k K, due window.Instant) error) {
+	timers := t.Store(s)
+	if timers == nil {
+		return // it is noted why
+	}
+	due, early, err := state.WatchTimers(timers, func(k K, due window.Instant) error {
+		return t.at.Fire(t.at.Node, int64(due), func() error { return f(k, due) })
+	})
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return
+	}
+	early(t.at.OnDue(by == WallTime, due))
+}
+
 // Context is what a processor emits through.
 type Context[K, V any] struct {
 	Task
@@ -190,14 +209,19 @@ func (c *Counter) Add(n int64) { *c.n += n }
 
 // Process adds a processor. open is called once for each task; stores are what it may ask its Context for.
 func (o Output[K, V]) Process[K2, V2 any](name string, open Opener[K, V, K2, V2], stores ...state.AnySpec) Output[K2, V2] {
-	if !o.ok() || !o.b.checkProcessor(name, open == nil) {
+	if !o.ok() || !o.b.checkProcessor(name, open == nil, stores) {
 		return Output[K2, V2]{b: o.b}
 	}
-	return o.Processor(edge.Op{Kind: "KSTREAM-PROCESSOR", Label: name, Reads: edge.Need{Key: true, Val: true}, Stores: specs(stores)}, open)
+	return o.processor(edge.Op{Kind: "KSTREAM-PROCESSOR", Label: name, Reads: edge.Need{Key: true, Val: true}, Stores: specs(stores)}, expiring(stores), open)
 }
 
 // Processor adds a node made of a processor: for operators of the DSL that work on whole records. Its types are internal.
 func (o Output[K, V]) Processor[K2, V2 any](op edge.Op, open Opener[K, V, K2, V2]) Output[K2, V2] {
+	return o.processor(op, nil, open)
+}
+
+// processor is Processor whose node has rows of the named stores expire.
+func (o Output[K, V]) processor[K2, V2 any](op edge.Op, expire []string, open Opener[K, V, K2, V2]) Output[K2, V2] {
 	return o.Apply[K2, V2](op, func(at edge.Place, next edge.Emit[K2, V2]) (edge.Emit[K, V], error) {
 		c := &Context[K2, V2]{Task{at: at}, next}
 		p, err := open(c)
@@ -205,19 +229,20 @@ func (o Output[K, V]) Processor[K2, V2 any](op edge.Op, open Opener[K, V, K2, V2
 			return nil, err
 		}
 		closeWith(at, p)
-		return receive(at, p), nil
+		return receive(at, p, expire)
 	})
 }
 
 // ProcessValues adds a processor that cannot change keys, so that nothing after it needs repartitioning.
 func (o Output[K, V]) ProcessValues[V2 any](name string, open ValueOpener[K, V, V2], stores ...state.AnySpec) Output[K, V2] {
-	if !o.ok() || !o.b.checkProcessor(name, open == nil) {
+	if !o.ok() || !o.b.checkProcessor(name, open == nil, stores) {
 		return Output[K, V2]{b: o.b}
 	}
 	op := edge.Op{
 		Kind: "KSTREAM-PROCESSVALUES", Label: name, Reads: edge.Need{Key: true, Val: true}, Keeps: edge.Need{Key: true},
 		Stores: specs(stores),
 	}
+	expire := expiring(stores)
 	return o.Apply[K, V2](op, func(at edge.Place, next edge.Emit[K, V2]) (edge.Emit[K, V], error) {
 		var key K // of the record at hand: it lives here, once for each task, not on the heap for each record
 		var busy bool
@@ -232,7 +257,10 @@ func (o Output[K, V]) ProcessValues[V2 any](name string, open ValueOpener[K, V, 
 			return nil, err
 		}
 		closeWith(at, p)
-		process := receive(at, p)
+		process, err := receive(at, p, expire)
+		if err != nil {
+			return nil, err
+		}
 		return func(m *edge.Meta, k K, v V) error {
 			key, busy = k, true
 			err := process(m, k, v)
@@ -242,7 +270,15 @@ func (o Output[K, V]) ProcessValues[V2 any](name string, open ValueOpener[K, V, 
 	})
 }
 
-func (b *Builder) checkProcessor(name string, nilOpener bool) bool {
+func (b *Builder) checkProcessor(name string, nilOpener bool, stores []state.AnySpec) bool {
+	for _, s := range stores {
+		if s == nil {
+			continue // connect says so
+		}
+		if option := state.PlanOf(s).Table; option != "" {
+			b.Fail(0, "Process %q: the store %q has %s, which is for tables", name, s.Name(), option)
+		}
+	}
 	if err := checkName(name); err != nil {
 		b.Fail(0, "Process: %v", err)
 		return false
@@ -262,6 +298,16 @@ func specs(stores []state.AnySpec) []any {
 	return out
 }
 
+// expiring are the names of those stores whose rows have a TTL.
+func expiring(stores []state.AnySpec) (names []string) {
+	for _, s := range stores {
+		if s != nil && state.PlanOf(s).TTL > 0 {
+			names = append(names, s.Name())
+		}
+	}
+	return names
+}
+
 // opened says what an Opener did wrong, nil if nothing.
 func opened(at edge.Place, sticky, err error, none bool) error {
 	if err = errors.Join(sticky, err); err == nil && none {
@@ -279,9 +325,25 @@ func closeWith(at edge.Place, p any) {
 	}
 }
 
-// receive is a processor's door: the one place where a Record is made.
-func receive[K, V any](at edge.Place, p Processor[K, V]) edge.Emit[K, V] {
+// receive is a processor's door: the one place where a Record is made. Before it is processed, rows of the stores named by
+// expire go whose time is over.
+func receive[K, V any](at edge.Place, p Processor[K, V], expire []string) (edge.Emit[K, V], error) {
+	var observe []func(t int64) error
+	for _, name := range expire {
+		h, err := at.Store(name)
+		if err != nil {
+			return nil, err
+		}
+		if f := state.Expirer(h, func() *int64 { return at.Keep(name + " observed") }); f != nil {
+			observe = append(observe, f)
+		}
+	}
 	return func(m *edge.Meta, k K, v V) error {
+		for _, f := range observe {
+			if err := f(m.Time); err != nil {
+				return edge.Decide(err)
+			}
+		}
 		r, err := RecordOf(m, k, v)
 		if err == nil {
 			err = p.Process(r)
@@ -290,5 +352,5 @@ func receive[K, V any](at edge.Place, p Processor[K, V]) edge.Emit[K, V] {
 			return at.Failed(err)
 		}
 		return nil
-	}
+	}, nil
 }

@@ -39,6 +39,12 @@ type Task interface {
 	Failed(n *Node, phase Phase, err error) error
 	// Schedule calls f every d of the given time until stop is called.
 	Schedule(n *Node, d time.Duration, wall bool, f func(now int64) error) (stop func())
+	// OnDue calls due between records once the given time has reached the time that due returned last, MaxInt64 for never:
+	// a node has something to do at times that it keeps itself. At first, and after an abort, it is asked at once. earlier
+	// says that something is due before that. What due does, it does in Fire.
+	OnDue(wall bool, due func(now int64) (next int64, err error)) (earlier func(at int64))
+	// Fire calls f with no record at hand, at the given time. An error of f is handed to the app's policy.
+	Fire(n *Node, at int64, f func() error) error
 	// OnTurn calls f between records, whenever the task has a turn. f reports whether it has done something.
 	OnTurn(f func() (worked bool, err error))
 	// Wake gives the task a turn soon. It may be called by any goroutine, also after the task was closed.
@@ -53,6 +59,9 @@ type Task interface {
 	// Keep returns a value that is committed with the positions and goes back with an abort: -1 at first, after a restart what
 	// the last commit had. name says whose it is, once in a task. A node has it from the first record on.
 	Keep(name string) *int64
+	// OnFlush calls f when a transaction is about to be committed, before stores are: what n holds back until then goes on.
+	// The nodes above n come first.
+	OnFlush(n *Node, f func() error)
 	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
 	OnEnd(f func(committed bool))
 	// OnClose calls f when the task closes.

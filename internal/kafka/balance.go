@@ -17,7 +17,10 @@ type Unit struct {
 type Assign func(partitions map[string]int32) []Unit
 
 // balancer assigns units to members: cooperatively, each stays where it is as long as no member has more than its share.
-type balancer struct{ units Assign }
+type balancer struct {
+	units Assign
+	addr  string // of this member, see GroupConfig
+}
 
 // protocolName names the assignment: members of other kinds cannot join the group.
 const protocolName = "thalweg-cooperative-sticky"
@@ -25,9 +28,9 @@ const protocolName = "thalweg-cooperative-sticky"
 func (*balancer) ProtocolName() string { return protocolName }
 func (*balancer) IsCooperative() bool  { return true }
 
-func (*balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
+func (b *balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
-	meta.Version, meta.Topics, meta.Generation = 3, topics, generation
+	meta.Version, meta.Topics, meta.Generation, meta.UserData = 3, topics, generation, []byte(b.addr)
 	names := make([]string, 0, len(owned))
 	for t := range owned {
 		names = append(names, t)

@@ -10,12 +10,28 @@ import (
 // aborted is one aborted transaction of a fetch response.
 type aborted struct{ producer, first int64 }
 
-// committedBatches parts what a read_committed fetch returned into batches of records that count: neither markers nor
-// batches of aborted transactions. next is the position after the last whole batch. A partial batch at the end is left
-// out, whoever fetches on gets it.
-func committedBatches(data []byte, from int64, ab []aborted) (bs [][]byte, next int64, err error) {
+// committed reports of batches, in their order, which are data that was not aborted.
+func committed(ab []aborted) func(h *batch.Header, b []byte) bool {
 	sort.Slice(ab, func(i, j int) bool { return ab[i].first < ab[j].first })
 	open := map[int64]bool{}
+	return func(h *batch.Header, b []byte) bool {
+		for len(ab) > 0 && ab[0].first <= h.LastOffset() {
+			open[ab[0].producer] = true
+			ab = ab[1:]
+		}
+		if h.Control() {
+			if m, err := batch.ParseMarker(b); err == nil && !m.Commit {
+				delete(open, h.ProducerID)
+			}
+			return false
+		}
+		return !h.Transactional() || !open[h.ProducerID]
+	}
+}
+
+// batches takes a response apart into the batches that keep wants and that hold records from offset from on. next is the
+// position behind all of them. What is cut off at the end is left out.
+func batches(data []byte, from int64, keep func(h *batch.Header, b []byte) bool) (bs [][]byte, next int64, err error) {
 	next = from
 	for len(data) >= batch.HeaderSize {
 		h, err := batch.Parse(data)
@@ -30,19 +46,8 @@ func committedBatches(data []byte, from int64, ab []aborted) (bs [][]byte, next 
 		if err := batch.CheckCRC(b); err != nil {
 			return nil, next, fmt.Errorf("kafka: batch at offset %d: %w", h.BaseOffset, err)
 		}
-		for len(ab) > 0 && ab[0].first <= h.LastOffset() {
-			open[ab[0].producer] = true
-			ab = ab[1:]
-		}
 		next = max(next, h.LastOffset()+1)
-		switch {
-		case h.Control():
-			if m, err := batch.ParseMarker(b); err == nil && !m.Commit {
-				delete(open, h.ProducerID)
-			}
-		case h.Transactional() && open[h.ProducerID]:
-		case h.Count == 0 || h.LastOffset() < from:
-		default:
+		if keep(&h, b) && h.Count > 0 && h.LastOffset() >= from {
 			bs = append(bs, b)
 		}
 	}

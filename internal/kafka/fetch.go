@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/batch"
 )
 
 // Fetched is what was read of one partition at once: whole committed batches of records.
@@ -164,10 +166,10 @@ func (f *Fetcher) request(broker int32) (*kmsg.FetchRequest, map[Place]asked) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	req := kmsg.NewPtrFetchRequest()
-	req.ReplicaID, req.MinBytes, req.MaxBytes, req.IsolationLevel = -1, 1, fetchRequest, 1
+	req.ReplicaID, req.MinBytes, req.MaxBytes, req.IsolationLevel = -1, 1, fetchRequest, readCommitted
 	req.SessionEpoch = -1
 	if f.Uncommitted {
-		req.IsolationLevel = 0
+		req.IsolationLevel = readUncommitted
 	}
 	req.Rack = f.c.cfg.Rack
 	wait := pollIdle
@@ -220,7 +222,7 @@ func (f *Fetcher) answer(resp *kmsg.FetchResponse, as map[Place]asked) (moved bo
 			if !ok {
 				continue
 			}
-			out, again := read(p, a.next, &t.Partitions[i])
+			out, again := read(p, a.next, &t.Partitions[i], false)
 			if f.Uncommitted {
 				out.End = t.Partitions[i].HighWatermark
 			}
@@ -245,8 +247,9 @@ func (f *Fetcher) answer(resp *kmsg.FetchResponse, as map[Place]asked) (moved bo
 	return moved
 }
 
-// read makes sense of one partition of a response. again says that it has to be asked for again, elsewhere or later.
-func read(p Place, from int64, r *kmsg.FetchResponseTopicPartition) (out Fetched, again bool) {
+// read makes sense of one partition of a response. raw: nothing is filtered. again says that it has to be asked for again,
+// elsewhere or later.
+func read(p Place, from int64, r *kmsg.FetchResponseTopicPartition, raw bool) (out Fetched, again bool) {
 	out = Fetched{Place: p, From: from, Next: from, End: r.LastStableOffset, Start: r.LogStartOffset}
 	switch err := kerr.ErrorForCode(r.ErrorCode); {
 	case errors.Is(err, kerr.OffsetOutOfRange):
@@ -258,11 +261,15 @@ func read(p Place, from int64, r *kmsg.FetchResponseTopicPartition) (out Fetched
 		out.Err = fmt.Errorf("kafka: %s-%d: %w", p.Topic, p.Partition, err)
 		return out, false
 	}
-	var ab []aborted
-	for _, a := range r.AbortedTransactions {
-		ab = append(ab, aborted{a.ProducerID, a.FirstOffset})
+	keep := func(*batch.Header, []byte) bool { return true }
+	if !raw {
+		var ab []aborted
+		for _, a := range r.AbortedTransactions {
+			ab = append(ab, aborted{a.ProducerID, a.FirstOffset})
+		}
+		keep = committed(ab)
 	}
-	out.Batches, out.Next, out.Err = committedBatches(r.RecordBatches, from, ab)
+	out.Batches, out.Next, out.Err = batches(r.RecordBatches, from, keep)
 	out.Bytes = len(r.RecordBatches)
 	return out, false
 }
@@ -294,15 +301,31 @@ func (f *Fetcher) relocate(as map[Place]asked) {
 }
 
 // ReadRange reads the committed records of p from offset from until the position reaches to, in large fetches, and hands
-// them to f. It returns the position reached: to, or beyond.
+// them to f. It returns the position reached: to, or beyond. While a transaction is open before to, it waits.
 func (c *Client) ReadRange(ctx context.Context, p Place, from, to int64, f func(Fetched) error) (next int64, err error) {
+	return c.readRange(ctx, p, from, to, readCommitted, f)
+}
+
+// ReadRaw is as ReadRange, but hands on every batch: of aborted transactions, of open ones, for which it does not wait, and
+// markers.
+func (c *Client) ReadRaw(ctx context.Context, p Place, from, to int64, f func(Fetched) error) (next int64, err error) {
+	return c.readRange(ctx, p, from, to, readUncommitted, f)
+}
+
+// Isolation levels of a fetch.
+const (
+	readUncommitted int8 = iota
+	readCommitted
+)
+
+func (c *Client) readRange(ctx context.Context, p Place, from, to int64, level int8, f func(Fetched) error) (next int64, err error) {
 	for fresh := false; from < to; {
 		t, leader, err := c.leader(ctx, p.Topic, p.Partition, fresh)
 		if err != nil {
 			return from, err
 		}
 		req := kmsg.NewPtrFetchRequest()
-		req.ReplicaID, req.MinBytes, req.MaxBytes, req.IsolationLevel = -1, 1, fetchRequest, 1
+		req.ReplicaID, req.MinBytes, req.MaxBytes, req.IsolationLevel = -1, 1, fetchRequest, level
 		req.SessionEpoch, req.MaxWaitMillis = -1, int32(pollIdle.Milliseconds())
 		rt := kmsg.NewFetchRequestTopic()
 		rt.Topic, rt.TopicID = p.Topic, t.ID
@@ -325,7 +348,7 @@ func (c *Client) ReadRange(ctx context.Context, p Place, from, to int64, f func(
 		fresh = part == nil
 		var out Fetched
 		if part != nil {
-			out, fresh = read(p, from, part)
+			out, fresh = read(p, from, part, level == readUncommitted)
 		}
 		if fresh {
 			if err := sleep(ctx, 50*time.Millisecond); err != nil {

@@ -15,6 +15,7 @@ import (
 type GroupConfig struct {
 	Group    string
 	Instance string // a lasting name: the member is static
+	Addr     string // where others reach this instance; every member can see it
 	Topics   []string
 	Session  time.Duration
 	Assign   Assign
@@ -50,7 +51,7 @@ func (c *Client) Join(cfg GroupConfig) (*Member, error) {
 	assigned := func(ctx context.Context, _ *kgo.Client, parts map[string][]int32) { cfg.Assigned(ctx, places(parts)) }
 	opts := append(c.options(),
 		kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics...), kgo.InstanceID(cfg.Instance), kgo.SessionTimeout(cfg.Session),
-		kgo.HeartbeatInterval(cfg.Session/10), kgo.RebalanceTimeout(max(cfg.Session, 30*time.Second)), kgo.Balancers(&balancer{cfg.Assign}),
+		kgo.HeartbeatInterval(cfg.Session/10), kgo.RebalanceTimeout(max(cfg.Session, 30*time.Second)), kgo.Balancers(&balancer{units: cfg.Assign, addr: cfg.Addr}),
 		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(assigned), kgo.OnPartitionsRevoked(give(cfg.Revoked)), kgo.OnPartitionsLost(give(cfg.Lost)),
 	)

@@ -20,9 +20,12 @@ type Source struct {
 	Snapshot func() (runtime.Snapshot, bool) // false before the instance runs
 	Health   func() error
 	Ready    <-chan struct{} // closed once the app is
+
+	Ask       Ask // nil: no queries
+	ScanLimit int // rows of one answer
 }
 
-// Handler serves /metrics, /health and /ready. With a token, every request has to bear it.
+// Handler serves /metrics, /health, /ready, and with Source.Ask POST /query. With a token, every request has to bear it.
 func Handler(s Source, token string) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -37,6 +40,9 @@ func Handler(s Source, token string) http.Handler {
 			answer(w, fmt.Errorf("not ready: stores are being restored, or no tasks are assigned yet"))
 		}
 	})
+	if s.Ask != nil {
+		mux.Handle("POST /query", queries(s.Ask, s.ScanLimit))
+	}
 	if token == "" {
 		return mux
 	}

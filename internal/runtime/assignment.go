@@ -64,7 +64,7 @@ func (in *Instance) join() (err error) {
 	in.mu.Lock() // the first assignment may come before Join has returned
 	defer in.mu.Unlock()
 	in.member, err = in.cfg.Client.Join(kafka.GroupConfig{
-		Group: in.cfg.App, Instance: in.id.process, Topics: in.plan.sources, Session: in.cfg.Session, Assign: in.units,
+		Group: in.cfg.App, Instance: in.id.process, Addr: in.cfg.Addr, Topics: in.plan.sources, Session: in.cfg.Session, Assign: in.units,
 		Assigned: in.assigned, Revoked: in.revoked, Lost: in.lost, Failed: in.fail,
 	})
 	return err
@@ -195,6 +195,8 @@ func (in *Instance) revoked(ctx context.Context, ps []kafka.Place) { in.release(
 func (in *Instance) lost(ctx context.Context, ps []kafka.Place) { in.release(ctx, ps, false) }
 
 func (in *Instance) release(_ context.Context, ps []kafka.Place, commit bool) {
+	in.moving.Lock()
+	defer in.moving.Unlock()
 	in.phase(Rebalancing)
 	as := in.take(ps)
 	byWorker := map[*worker][]*assigned{}

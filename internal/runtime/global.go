@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
-	"time"
+	"sync"
 
 	"github.com/thalweg/thalweg/internal/kafka"
 	"github.com/thalweg/thalweg/internal/task"
@@ -13,10 +14,9 @@ import (
 
 // openGlobals opens the global parts, reads their topics to the end, and then follows them beside processing.
 func (in *Instance) openGlobals(ctx context.Context) error {
-	next := map[kafka.Place]int64{}
 	for _, sub := range in.cfg.Graph.Globals {
 		g, err := task.OpenGlobal(task.Env{
-			Graph: in.cfg.Graph, Sub: sub, Context: in.ctx, Logger: in.cfg.Logger, Now: time.Now, Hasher: in.hasher, Budget: in.budget,
+			Graph: in.cfg.Graph, Sub: sub, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now, Hasher: in.hasher, Budget: in.budget,
 			Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "global", fmt.Sprint(sub.ID)), Decide: in.cfg.Decide,
 		})
 		if err != nil {
@@ -26,9 +26,11 @@ func (in *Instance) openGlobals(ctx context.Context) error {
 		for _, topic := range g.Topics() {
 			for p := range in.plan.partitions[topic] {
 				at := kafka.Place{Topic: topic, Partition: p}
-				if next[at], err = in.fillGlobal(ctx, g, at); err != nil {
+				next, err := in.fillGlobal(ctx, g, at)
+				if err != nil {
 					return err
 				}
+				in.passed.at(at, next)
 			}
 		}
 	}
@@ -36,7 +38,7 @@ func (in *Instance) openGlobals(ctx context.Context) error {
 		return nil
 	}
 	in.follower = in.cfg.Client.NewFetcher(in.deliverGlobal)
-	for at, offset := range next {
+	for at, offset := range in.passed.all() {
 		if err := in.follower.Seek(ctx, at, offset); err != nil {
 			return err
 		}
@@ -74,11 +76,35 @@ func (in *Instance) deliverGlobal(f kafka.Fetched) {
 			if err == nil {
 				err = g.Apply(f.Topic, f.Partition, f.Batches, f.From)
 			}
+			if err == nil {
+				in.passed.at(f.Place, f.Next)
+			}
 			if err != nil && in.ctx.Err() == nil {
 				in.fail(fmt.Errorf("runtime: global store of %s-%d: %w", f.Topic, f.Partition, err))
 			}
 		}
 	}
+}
+
+// positions are how far the partitions of global topics have been read.
+type positions struct {
+	mu sync.Mutex
+	m  map[kafka.Place]int64
+}
+
+func (p *positions) at(place kafka.Place, next int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.m == nil {
+		p.m = map[kafka.Place]int64{}
+	}
+	p.m[place] = next
+}
+
+func (p *positions) all() map[kafka.Place]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.m)
 }
 
 // closeGlobals ends what openGlobals began. Tasks must be closed before.

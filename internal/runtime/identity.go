@@ -17,6 +17,7 @@ import (
 type identity struct {
 	process string // a name of this directory's own: of its transactions and of its place in the group
 	workers int    // the most workers it has ever had: each left a transactional id
+	file    string
 	lock    io.Closer
 }
 
@@ -51,12 +52,20 @@ func openIdentity(dir string, cfg Config) (id identity, err error) {
 	if cfg.Instance != "" {
 		s.Process = cfg.Instance
 	}
-	id.process, id.workers = s.Process, s.Workers
-	s.Workers = max(s.Workers, cfg.Workers)
-	if err := writeFile(file, s); err != nil {
+	id.process, id.workers, id.file = s.Process, s.Workers, file
+	if err := id.keep(max(s.Workers, cfg.Workers)); err != nil {
 		return id, errors.Join(err, id.close())
 	}
 	return id, nil
+}
+
+// keep notes how many workers there are, or are about to be, at most.
+func (id *identity) keep(workers int) error {
+	if err := writeFile(id.file, saved{id.process, workers}); err != nil {
+		return err
+	}
+	id.workers = workers
+	return nil
 }
 
 func (id identity) close() error {

@@ -35,6 +35,7 @@ type Config struct {
 	ExactlyOnce    bool
 	Commit         time.Duration
 	Workers        int
+	MaxIdle        time.Duration // for an input that is read to its end
 	Memory         int64
 	Drain          time.Duration
 	Session        time.Duration
@@ -45,6 +46,7 @@ type Config struct {
 	Decide         func(task.Failure) task.Action
 	DeadLetter     string
 	UsesDeadLetter bool
+	Addr           string // where other instances reach this one's queries; "": nowhere
 	Events         Events
 }
 
@@ -78,7 +80,9 @@ type Instance struct {
 	hasher store.Hasher
 	plan   plan
 
+	now      func() time.Time // of operators
 	globals  []*task.Global
+	passed   positions      // of the globals' topics
 	follower *kafka.Fetcher // of the topics of globals
 	fetcher  *kafka.Fetcher
 	member   *kafka.Member
@@ -89,7 +93,13 @@ type Instance struct {
 	ctx    context.Context // ends when the instance stops, for whatever reason
 	cancel context.CancelCauseFunc
 
-	mu    sync.Mutex // protects following fields
+	// moving is held while tasks change hands: between workers, or away from this instance. It protects movable, which says
+	// whether workers may come and go, and wanted, the number last asked for. It is taken before mu.
+	moving  sync.Mutex
+	movable bool
+	wanted  int
+
+	mu    sync.Mutex // protects following fields, and workers while the instance runs
 	tasks map[taskKey]*assigned
 	first bool // the first assignment is not complete yet
 
@@ -97,6 +107,7 @@ type Instance struct {
 	ready    chan struct{}
 	paused   atomic.Bool
 	stats    Stats
+	peers    peers
 }
 
 // New returns an instance that is not yet running.
@@ -120,6 +131,8 @@ func (in *Instance) Ready() <-chan struct{} { return in.ready }
 // Pause stops processing between two records, or lets it go on.
 func (in *Instance) Pause(paused bool) {
 	in.paused.Store(paused)
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	for _, w := range in.workers {
 		w.poke()
 	}
@@ -133,6 +146,7 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		}
 	}()
 	in.ctx, in.cancel = context.WithCancelCause(context.Background())
+	in.now = clock(ctx)
 	defer in.cancel(nil)
 	dir := filepath.Join(in.cfg.Dir, "apps", in.cfg.App)
 	if in.id, err = openIdentity(dir, in.cfg); err != nil {
@@ -162,6 +176,7 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 	if err := in.join(); err != nil {
 		return errors.Join(err, in.stop())
 	}
+	in.beginMoving()
 	in.wg.Go(in.purge)
 	select {
 	case <-ctx.Done():
@@ -217,6 +232,7 @@ const failedDrain = 3 * time.Second
 
 // stop ends the instance in good order: workers commit and close their tasks, the member leaves.
 func (in *Instance) stop() error {
+	in.endMoving()
 	failed, limit := context.Cause(in.ctx), in.cfg.Drain
 	if failed != nil {
 		limit = min(limit, failedDrain)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
+	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -24,65 +26,102 @@ const (
 	queryTime = time.Millisecond
 )
 
-// Ask answers a question from the committed rows of this instance's tasks. Rows are copies. Unless local is set, a question
-// that tasks of other instances would have to answer too is refused.
-func (in *Instance) Ask(ctx context.Context, name string, q store.Query, local bool) iter.Seq2[store.Row, error] {
-	return func(yield func(store.Row, error) bool) {
-		for _, g := range in.globals {
-			rows, ok := g.Ask(name, q)
-			if !ok {
-				continue
+// Global reports whether every instance has all rows of a store.
+func (in *Instance) Global(name string) bool {
+	return slices.ContainsFunc(in.cfg.Graph.Globals, func(s *edge.Sub) bool { return declares(s, name) })
+}
+
+func declares(s *edge.Sub, name string) bool {
+	return slices.ContainsFunc(s.Stores, func(st *edge.Store) bool { return st.Name == name })
+}
+
+// Store returns the declaration of a store.
+func (in *Instance) Store(name string) (*edge.Store, error) {
+	for _, sub := range slices.Concat(in.cfg.Graph.Subs, in.cfg.Graph.Globals) {
+		for _, s := range sub.Stores {
+			if s.Name == name {
+				return s, nil
 			}
-			for r, err := range rows {
-				if !yield(r, err) {
-					return
-				}
-			}
-			return
 		}
-		as, err := in.withStore(name, q, local)
+	}
+	return nil, ErrNoStore
+}
+
+// PartitionOf returns the only partition of a store that can have a key; ok is false if any can.
+func (in *Instance) PartitionOf(s *edge.Store, key []byte) (p int32, ok bool) {
+	if key == nil || in.partitionedByUser(s.Name) {
+		return 0, false
+	}
+	return topology.Partition(key, tasksOf(s.Sub, in.plan.partitions)), true
+}
+
+// Partitions returns those of a store that can have rows to answer q with.
+func (in *Instance) Partitions(s *edge.Store, q store.Query) (ps []int32) {
+	if p, ok := in.PartitionOf(s, q.Key); ok && (q.Op == "get" || q.Op == "fetch" || q.Op == "watch" || q.Op == "asof") {
+		return []int32{p}
+	}
+	for p := range tasksOf(s.Sub, in.plan.partitions) {
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// TasksOf is how many partitions a store has.
+func (in *Instance) TasksOf(s *edge.Store) int32 { return tasksOf(s.Sub, in.plan.partitions) }
+
+// Here reports which partitions of a store are this instance's, though some may not be restored yet.
+func (in *Instance) Here(s *edge.Store) map[int32]bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	here := map[int32]bool{}
+	for k, a := range in.tasks {
+		if a.sub == s.Sub && a.owned == len(a.places) {
+			here[k.partition] = true
+		}
+	}
+	return here
+}
+
+// Ask answers a question from the committed rows of the given partitions of a store, one after the other; they have to be
+// this instance's. Rows are copies.
+func (in *Instance) Ask(ctx context.Context, s *edge.Store, q store.Query, partitions []int32) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		as, err := in.having(s, partitions)
 		if err != nil {
 			yield(store.Row{}, err)
 			return
 		}
 		for _, a := range as {
-			if !a.ask(ctx, name, q, yield) {
+			if !a.ask(ctx, s.Name, q, yield) {
 				return
 			}
 		}
 	}
 }
 
-// withStore returns the tasks that have rows to answer with.
-func (in *Instance) withStore(name string, q store.Query, local bool) (as []*assigned, err error) {
-	want := int32(0) // tasks there are
-	for _, s := range in.cfg.Graph.Stores {
-		if s.Name == name {
-			want = tasksOf(s.Sub, in.plan.partitions)
+// AskGlobal answers a question from a store that every instance has.
+func (in *Instance) AskGlobal(name string, q store.Query) iter.Seq2[store.Row, error] {
+	for _, g := range in.globals {
+		if rows, ok := g.Ask(name, q); ok {
+			return rows
 		}
 	}
-	if want == 0 {
-		return nil, ErrNoStore
-	}
-	one := int32(-1) // the only partition that can have the key
-	if q.Key != nil && (q.Op == "get" || q.Op == "fetch") && !in.partitionedByUser(name) {
-		one = topology.Partition(q.Key, want)
-	}
+	return func(yield func(store.Row, error) bool) { yield(store.Row{}, ErrMoving) } // not filled yet
+}
+
+// having returns the tasks of the given partitions of a store.
+func (in *Instance) having(s *edge.Store, partitions []int32) (as []*assigned, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for _, a := range in.tasks {
-		for _, s := range a.sub.Stores {
-			if s.Name != name || a.owned != len(a.places) || one >= 0 && a.key.partition != one {
-				continue
-			}
-			if a.task == nil {
-				return nil, ErrMoving
-			}
-			as = append(as, a)
+	for _, p := range partitions {
+		a := in.tasks[taskKey{s.Sub.ID, p}]
+		switch {
+		case a == nil || a.owned != len(a.places):
+			return nil, ErrElsewhere
+		case a.task == nil:
+			return nil, ErrMoving
 		}
-	}
-	if one >= 0 && len(as) == 0 || one < 0 && !local && len(as) < int(want) {
-		return nil, ErrElsewhere
+		as = append(as, a)
 	}
 	return as, nil
 }
@@ -130,7 +169,7 @@ func (a *assigned) ask(ctx context.Context, name string, q store.Query, yield fu
 				err, done = e, true
 				return
 			}
-			r.Key, r.Value = append([]byte{}, r.Key...), append([]byte{}, r.Value...)
+			r.Key, r.Value, r.Partition = append([]byte{}, r.Key...), append([]byte{}, r.Value...), a.key.partition
 			rows = append(rows, r)
 		}
 	}
@@ -141,7 +180,7 @@ func (a *assigned) ask(ctx context.Context, name string, q store.Query, yield fu
 	}()
 	for !done {
 		if ctx.Err() != nil {
-			return yield(store.Row{}, ctx.Err())
+			return yield(store.Row{}, context.Cause(ctx))
 		}
 		if !a.worker.wait(slice) {
 			return yield(store.Row{}, ErrMoving)

@@ -22,7 +22,7 @@ func (in *Instance) SourceEnds(ctx context.Context) (map[kafka.Place]int64, erro
 
 func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place) {
 	for _, t := range in.cfg.Graph.Topics {
-		if t.Source == nil || t.Global || !which(t) {
+		if t.Source == nil && !t.Global || !which(t) {
 			continue
 		}
 		for p := range in.plan.partitions[t.Name] {
@@ -33,16 +33,22 @@ func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place
 }
 
 // WaitFor waits until the group has committed past the given positions of the sources, and then, topic by topic in the
-// order of the flow, past what lies in the internal topics by then.
-//
-// Nobody commits positions of global topics: they are not waited for.
+// order of the flow, past what lies in the internal topics by then. Nobody commits positions of global topics: of those it
+// waits for what this instance has read.
 func (in *Instance) WaitFor(ctx context.Context, at map[kafka.Place]int64) error {
-	at = maps.Clone(at)
-	maps.DeleteFunc(at, func(p kafka.Place, _ int64) bool {
+	global := func(p kafka.Place) bool {
 		t := in.cfg.Graph.Topic(p.Topic)
 		return t != nil && t.Global
-	})
-	if err := in.reached(ctx, at); err != nil {
+	}
+	globals := maps.Clone(at)
+	maps.DeleteFunc(globals, func(p kafka.Place, _ int64) bool { return !global(p) })
+	if err := in.reached(ctx, globals, func([]kafka.Place) (map[kafka.Place]int64, error) { return in.passed.all(), nil }); err != nil {
+		return err
+	}
+	at = maps.Clone(at)
+	maps.DeleteFunc(at, func(p kafka.Place, _ int64) bool { return global(p) })
+	committed := func(ps []kafka.Place) (map[kafka.Place]int64, error) { return in.committed(ctx, ps) }
+	if err := in.reached(ctx, at, committed); err != nil {
 		return err
 	}
 	for _, level := range in.levels() {
@@ -50,7 +56,7 @@ func (in *Instance) WaitFor(ctx context.Context, at map[kafka.Place]int64) error
 		if err != nil {
 			return err
 		}
-		if err := in.reached(ctx, ends); err != nil {
+		if err := in.reached(ctx, ends, committed); err != nil {
 			return err
 		}
 	}
@@ -80,8 +86,21 @@ func (in *Instance) levels() (ls []map[*edge.Topic]bool) {
 	return ls
 }
 
-// reached waits until the group's committed positions are at or past those given.
-func (in *Instance) reached(ctx context.Context, at map[kafka.Place]int64) error {
+// committed returns the positions that the group has committed.
+func (in *Instance) committed(ctx context.Context, ps []kafka.Place) (map[kafka.Place]int64, error) {
+	got, err := in.cfg.Client.Committed(ctx, in.cfg.App, ps...)
+	if err != nil {
+		return nil, err
+	}
+	at := map[kafka.Place]int64{}
+	for p, c := range got {
+		at[p] = c.Offset
+	}
+	return at, nil
+}
+
+// reached waits until the positions that where returns are at or past those given.
+func (in *Instance) reached(ctx context.Context, at map[kafka.Place]int64, where func([]kafka.Place) (map[kafka.Place]int64, error)) error {
 	var ps []kafka.Place
 	for p, o := range at {
 		if o > 0 {
@@ -91,13 +110,13 @@ func (in *Instance) reached(ctx context.Context, at map[kafka.Place]int64) error
 	t := time.NewTicker(waitPause)
 	defer t.Stop()
 	for len(ps) > 0 {
-		got, err := in.cfg.Client.Committed(ctx, in.cfg.App, ps...)
+		got, err := where(ps)
 		if err != nil {
 			return err
 		}
 		left := ps[:0]
 		for _, p := range ps {
-			if got[p].Offset < at[p] {
+			if got[p] < at[p] {
 				left = append(left, p)
 			}
 		}

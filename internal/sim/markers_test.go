@@ -2,15 +2,12 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/kafka"
 )
 
 // transaction is one of a producer's: each has an epoch of its own.
@@ -25,77 +22,58 @@ func abortedTransactions(t testing.TB, addrs, app string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addrs, ",")...))
+	c, err := kafka.Dial(ctx, kafka.Config{Brokers: strings.Split(addrs, ",")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cl.Close()
-	admin := kadm.NewClient(cl)
-	topics, err := admin.ListTopics(ctx)
+	defer c.Close()
+	topics, err := c.ListTopics(ctx, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[transaction]bool{}
-	for _, topic := range topics.Sorted() {
-		if !strings.HasPrefix(topic.Topic, app+"-") {
-			continue
-		}
-		starts, err := admin.ListStartOffsets(ctx, topic.Topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends, err := admin.ListEndOffsets(ctx, topic.Topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends.Each(func(end kadm.ListedOffset) {
-			start, _ := starts.Lookup(end.Topic, end.Partition)
-			for at := start.Offset; at < end.Offset; {
-				at = readMarkers(ctx, t, cl, topic, end.Partition, at, seen)
+	for _, topic := range topics {
+		for p := range topic.Partitions {
+			if strings.HasPrefix(topic.Name, app+"-") {
+				readMarkers(ctx, t, c, kafka.Place{Topic: topic.Name, Partition: int32(p)}, seen)
 			}
-		})
+		}
 	}
 	return len(seen)
 }
 
-// readMarkers adds the transactions whose abort markers lie in the batches of one fetch, and returns where to go on.
-func readMarkers(ctx context.Context, t testing.TB, cl *kgo.Client, topic kadm.TopicDetail, partition int32, at int64, seen map[transaction]bool) int64 {
+// readMarkers adds the transactions whose abort markers lie in a partition.
+func readMarkers(ctx context.Context, t testing.TB, c *kafka.Client, at kafka.Place, seen map[transaction]bool) {
 	t.Helper()
-	req := kmsg.NewPtrFetchRequest()
-	req.ReplicaID, req.MinBytes, req.MaxBytes, req.SessionEpoch = -1, 1, 32<<20, -1
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic, rt.TopicID = topic.Topic, topic.ID
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = partition, at, 16<<20
-	rp.CurrentLeaderEpoch, rp.LastFetchedEpoch, rp.LogStartOffset = -1, -1, -1
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	resp, err := req.RequestWith(ctx, cl)
-	if err != nil {
-		t.Fatalf("%s-%d@%d: %v", topic.Topic, partition, at, err)
-	}
-	p := resp.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-		if p.LogStartOffset > at {
-			return p.LogStartOffset // purged meanwhile
-		}
-		t.Fatalf("%s-%d@%d: %v", topic.Topic, partition, at, err)
-	}
-	next := at
-	for data := p.RecordBatches; ; {
-		h, err := batch.Parse(data)
+	for {
+		starts, err := c.Ends(ctx, kafka.Begin, at)
 		if err != nil {
-			break // the last one is cut off
+			t.Fatal(err)
 		}
-		if h.Control() {
-			if m, err := batch.ParseMarker(data[:h.Size()]); err == nil && !m.Commit {
-				seen[transaction{h.ProducerID, h.ProducerEpoch}] = true
+		ends, err := c.Ends(ctx, kafka.End, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.ReadRaw(ctx, at, starts[at], ends[at], func(got kafka.Fetched) error {
+			for _, b := range got.Batches {
+				h, err := batch.Parse(b)
+				if err != nil {
+					return err
+				}
+				if !h.Control() {
+					continue
+				}
+				if m, err := batch.ParseMarker(b); err == nil && !m.Commit {
+					seen[transaction{h.ProducerID, h.ProducerEpoch}] = true
+				}
 			}
+			return nil
+		})
+		if err == nil {
+			return
 		}
-		next, data = h.LastOffset()+1, data[h.Size():]
+		if !errors.Is(err, kafka.ErrOutOfRange) { // purged meanwhile
+			t.Fatal(err)
+		}
 	}
-	if next == at {
-		return p.HighWatermark // nothing is left behind it
-	}
-	return next
 }

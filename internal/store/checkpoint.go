@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +22,11 @@ type Checkpoint struct {
 	state   state
 	parts   []*part // by prefix
 	dropped []byte  // windows before it have gone; nil: none new
-	encoded bool
-	written atomic.Bool
+	agenda  []byte  // begins the keys of the store's agenda, which is whole; nil: none
+	// outdated begins the keys of an agenda that the store keeps no more; nil: none.
+	outdated []byte
+	encoded  bool
+	written  atomic.Bool
 }
 
 // frozen is a store of which a checkpoint is under way.
@@ -50,6 +55,11 @@ func (c *Checkpoint) Write() error {
 		}
 		rows += len(p.rows)
 		p.sort()
+	}
+	if c.outdated != nil {
+		if err := c.db.dropAgenda(c.outdated); err != nil {
+			return err
+		}
 	}
 	var err error
 	if rows < c.db.lim.batchRows {
@@ -84,8 +94,26 @@ func (c *Checkpoint) writeBatch() error {
 				}
 			}
 		}
-		return b.Set(stateKey(c.prefix), appendState(nil, c.state), nil)
+		for _, s := range c.states() {
+			if err := b.Set(s.key, s.value, nil); err != nil {
+				return fmt.Errorf("store: write %s: %w", c.db.dir, err)
+			}
+		}
+		return nil
 	})
+}
+
+// stated is what a checkpoint says beside the rows.
+type stated struct{ key, value []byte }
+
+// states returns what the checkpoint says beside the rows, by key.
+func (c *Checkpoint) states() []stated {
+	all := []stated{{stateKey(c.prefix), appendState(nil, c.state)}}
+	if c.agenda != nil {
+		all = append(all, stated{stateKey(c.agenda), []byte{1}})
+	}
+	slices.SortFunc(all, func(a, b stated) int { return bytes.Compare(a.key, b.key) })
+	return all
 }
 
 func set(b *pebble.Batch, key, value []byte) error {

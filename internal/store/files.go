@@ -26,8 +26,10 @@ func (c *Checkpoint) writeFiles() (err error) {
 			err = errors.Join(err, f.discard())
 		}
 	}()
-	if err := f.set(stateKey(c.prefix), appendState(nil, c.state)); err != nil {
-		return err
+	for _, s := range c.states() {
+		if err := f.set(s.key, s.value); err != nil {
+			return err
+		}
 	}
 	if err := f.end(); err != nil {
 		return err

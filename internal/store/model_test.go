@@ -79,6 +79,7 @@ type kvModel struct {
 	time      int64
 	keys      []string
 	trail     []string
+	dated     bool // it keeps an agenda
 }
 
 func (m *kvModel) open() {
@@ -93,6 +94,11 @@ func (m *kvModel) open() {
 	m.kv, err = OpenKV(env, "s", Schema{KindTimestampedKV, "string", "string"}, serde.Optional(serde.String))
 	if err != nil {
 		m.fail("open: %v", err)
+	}
+	if m.dated = m.r.IntN(4) != 0; m.dated {
+		if err := m.kv.Schedule(dueOf); err != nil {
+			m.fail("schedule: %v", err)
+		}
 	}
 	p := m.kv.Position()
 	if p.Offset > int64(len(m.log.records)) {
@@ -270,7 +276,7 @@ func (m *kvModel) queries() {
 // step does one thing at random out of the first n.
 func (m *kvModel) step(n int) {
 	what := m.r.IntN(n)
-	m.trail = append(m.trail, []string{"put", "put", "delete", "get", "commit", "checkpoint", "checkpoint", "abort", "evict", "rows", "queries", "crash", "close", "reset"}[what])
+	m.trail = append(m.trail, []string{"put", "put", "delete", "get", "commit", "checkpoint", "checkpoint", "abort", "evict", "rows", "queries", "crash", "close", "reset", "due"}[what])
 	switch what {
 	case 0, 1:
 		for range 1 + m.r.IntN(8) {
@@ -302,6 +308,8 @@ func (m *kvModel) step(n int) {
 		if m.ck == nil && m.r.IntN(4) == 0 {
 			m.reopen()
 		}
+	case 14:
+		m.due()
 	case 13:
 		if m.ck == nil && m.r.IntN(8) == 0 {
 			if err := m.kv.Reset(); err != nil {
@@ -316,6 +324,9 @@ func (m *kvModel) step(n int) {
 func (m *kvModel) crash() {
 	clone := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.r.IntN(101), RNG: m.r})
 	m.kv.tab.adopt(true)
+	if m.dated {
+		m.kv.agenda.tab.adopt(true)
+	}
 	if m.ck != nil {
 		m.ck.Finish(errors.New("crashed"))
 	}
@@ -349,9 +360,12 @@ func TestKVAgainstMap(t *testing.T) {
 			m.keys = append(m.keys, "", string(make([]byte, 2000)))
 			m.open()
 			for range 400 {
-				m.step(14)
+				m.step(15)
 				if err := checkTable(m.kv.tab); err != nil {
 					m.fail("%v", err)
+				}
+				if m.dated {
+					m.checkAgenda()
 				}
 			}
 			for k := range m.now {

@@ -115,7 +115,9 @@ func (db *DB) Partitions() (map[string][]int32, error) {
 	db.mu.Lock()
 	names := map[uint16]string{}
 	for name, n := range db.mu.names {
-		names[n.ID] = name
+		if n.Kind != kindAgenda {
+			names[n.ID] = name
+		}
 	}
 	db.mu.Unlock()
 	held := map[string][]int32{}
@@ -125,7 +127,10 @@ func (db *DB) Partitions() (map[string][]int32, error) {
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		k := it.Key()[len(keyStates):]
-		name := names[binary.BigEndian.Uint16(k)]
+		name, ok := names[binary.BigEndian.Uint16(k)]
+		if !ok {
+			continue
+		}
 		held[name] = append(held[name], int32(binary.BigEndian.Uint16(k[2:])))
 	}
 	return held, db.failed(it.Close())
@@ -135,10 +140,16 @@ func (db *DB) Partitions() (map[string][]int32, error) {
 func (db *DB) DropPartition(store string, partition int32) error {
 	db.mu.Lock()
 	n, ok := db.mu.names[store]
+	agenda, dated := db.mu.names[agendaOf(store)]
 	open := db.mu.open[fmt.Sprintf("%s/%d", store, partition)]
 	db.mu.Unlock()
 	if open {
 		return fmt.Errorf("store: drop %q partition %d: it is open", store, partition)
+	}
+	if dated {
+		if err := db.dropAgenda(partitionPrefix(agenda.ID, partition)); err != nil {
+			return err
+		}
 	}
 	if !ok {
 		return nil

@@ -101,11 +101,23 @@ type Row struct {
 	Key, Value []byte
 	Time       int64
 	Start, End int64 // windows, versions
+	Partition  int32 // of the task that has it
+	Mark       Mark  // of a watch: what is no row
 }
+
+// Mark is what the answer to a watch says beside rows.
+type Mark int8
+
+// A watch begins with a snapshot, and has another one wherever it may have missed something.
+const (
+	IsRow          Mark = iota
+	SnapshotBegins      // what was said before is void
+	SnapshotEnds        // what follows are changes
+)
 
 // Schema is what a store's rows are, as written into the database: opening with another is refused by name.
 type Schema struct {
-	Kind       string // "kv", "timestamped-kv", "window", "timestamped-window"
+	Kind       string // "kv", "timestamped-kv", …
 	Key, Value string // types, as fmt's %T writes them, plus the serde's name if it has one
 }
 
@@ -118,6 +130,7 @@ const (
 	KindVersioned         = "versioned"
 	KindJoin              = "join"
 	KindSession           = "session"
+	KindTimers            = "timers"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
@@ -135,5 +148,7 @@ type Plan struct {
 	Size      int64             // of windows, ms
 	Retention int64             // of windows, ms
 	History   int64             // of versions, ms
+	TTL       int64             // of rows, ms; 0: they stay
+	Table     string            // the option of its declaration that is for tables alone; "": none
 	Err       error             // what is wrong with the declaration
 }

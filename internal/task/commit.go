@@ -25,6 +25,11 @@ func (t *Task) DirtyBytes() (n int64) {
 // Flush writes the changed rows of every store to its changelog. to gives the changelog's way in, for the task's own
 // partition. Until Ended or Abort the task takes no record.
 func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
+	for _, h := range t.onFlush {
+		if err := h.f(); err != nil {
+			return err
+		}
+	}
 	t.flushed = true
 	for _, o := range t.stores {
 		var w store.Changelog = nowhere{}
@@ -35,7 +40,7 @@ func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
 			}
 			w = changelog{out, t.env.Partition}
 		}
-		if err := o.store.Flush(w); err != nil {
+		if err := o.store.Flush(o.noted(w)); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 	}
@@ -103,6 +108,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 			}
 		}
 		o.store.Ended(*p)
+		o.tell(true)
 	}
 	t.committed = t.streamTime
 	t.end(true)
@@ -112,6 +118,7 @@ func (t *Task) Ended(written func(changelog string) (next int64, id [16]byte, ok
 func (t *Task) Abort() {
 	for _, o := range t.stores {
 		o.store.Abort()
+		o.tell(false)
 	}
 	for _, in := range t.inputs {
 		in.clear(in.committed)

@@ -119,10 +119,11 @@ func (t *Task) pushGlobal(in *input) error {
 // endGlobal makes what was applied what queries see.
 func (t *Task) endGlobal() error {
 	for _, o := range t.stores {
-		if err := o.store.Flush(nowhere{}); err != nil {
+		if err := o.store.Flush(o.noted(nowhere{})); err != nil {
 			return fmt.Errorf("task %s: store %q: %w", t.id, o.decl.Name, err)
 		}
 		o.store.Ended(o.now)
+		o.tell(true)
 	}
 	return nil
 }

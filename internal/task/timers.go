@@ -7,11 +7,20 @@ import (
 	"github.com/thalweg/thalweg/internal/edge"
 )
 
-// timers are the punctuations of a task.
+// timers are the punctuations and alarms of a task.
 type timers struct {
 	stream, wall []*timer
-	nextStream   int64 // the earliest due time of stream; MaxInt64: none
-	nextWall     int64
+	// What nodes do at times of their own, after punctuations.
+	streamAlarms, wallAlarms []*alarm
+
+	nextStream int64 // the earliest due time of stream; MaxInt64: none
+	nextWall   int64
+}
+
+// alarm is what a node does at times that it keeps itself.
+type alarm struct {
+	due  func(now int64) (next int64, err error)
+	next int64 // not after the next due time; the least number: the node has to be asked
 }
 
 // timer is one schedule. Due times keep their alignment: to 0 for stream time, to the time of registration for the
@@ -42,17 +51,33 @@ func (t *Task) Schedule(n *edge.Node, d time.Duration, wall bool, f func(now int
 	return func() { tm.stopped = true }
 }
 
-func (ts *timers) arm() {
-	ts.nextStream, ts.nextWall = earliest(ts.stream), earliest(ts.wall)
+// OnDue implements edge.Task.
+func (t *Task) OnDue(wall bool, due func(now int64) (next int64, err error)) (earlier func(at int64)) {
+	a := &alarm{due: due, next: math.MinInt64}
+	list, next := &t.timers.streamAlarms, &t.timers.nextStream
+	if wall {
+		list, next = &t.timers.wallAlarms, &t.timers.nextWall
+	}
+	*list = append(*list, a)
+	earlier = func(at int64) { a.next, *next = min(a.next, at), min(*next, at) }
+	earlier(math.MinInt64)
+	return earlier
 }
 
-// earliest returns the first due time of ts.
-func earliest(ts []*timer) int64 {
+func (ts *timers) arm() {
+	ts.nextStream, ts.nextWall = earliest(ts.stream, ts.streamAlarms), earliest(ts.wall, ts.wallAlarms)
+}
+
+// earliest returns the first due time.
+func earliest(ts []*timer, as []*alarm) int64 {
 	first := int64(math.MaxInt64)
 	for _, t := range ts {
 		if !t.stopped {
 			first = min(first, t.due)
 		}
+	}
+	for _, a := range as {
+		first = min(first, a.next)
 	}
 	return first
 }
@@ -60,6 +85,13 @@ func earliest(ts []*timer) int64 {
 // end settles the timers with a transaction. An abort makes due again what was called in it: the effects of those calls
 // are gone. Schedules made in it stay, as what a processor remembers of them does.
 func (ts *timers) end(committed bool) {
+	for _, list := range [][]*alarm{ts.streamAlarms, ts.wallAlarms} {
+		for _, a := range list {
+			if !committed {
+				a.next = math.MinInt64
+			}
+		}
+	}
 	for _, list := range []*[]*timer{&ts.stream, &ts.wall} {
 		kept := (*list)[:0]
 		for _, t := range *list {
@@ -87,14 +119,14 @@ func (t *Task) Punctuate() error {
 	if now < t.timers.nextWall {
 		return nil
 	}
-	return t.punctuate(t.timers.wall, now)
+	return t.punctuate(t.timers.wall, t.timers.wallAlarms, now)
 }
 
 // NextWall returns when Punctuate has something to do, in ms; MaxInt64: never.
 func (t *Task) NextWall() int64 { return t.timers.nextWall }
 
-// punctuate calls each timer that is due once, in the order of due times, with the time it is.
-func (t *Task) punctuate(ts []*timer, now int64) error {
+// punctuate calls each timer that is due once, in the order of due times, with the time it is; then what else is due.
+func (t *Task) punctuate(ts []*timer, as []*alarm, now int64) error {
 	due := append([]*timer{}, ts...)
 	for {
 		var first *timer
@@ -107,21 +139,32 @@ func (t *Task) punctuate(ts []*timer, now int64) error {
 			break
 		}
 		first.due += ((now-first.due)/first.interval + 1) * first.interval
-		if err := t.fire(first, now); err != nil {
+		if err := t.Fire(first.node, now, func() error { return first.f(now) }); err != nil {
 			return err
 		}
+	}
+	for _, a := range as {
+		if a.next > now {
+			continue
+		}
+		next, err := a.due(now)
+		if err != nil {
+			return err
+		}
+		a.next = next
 	}
 	t.timers.arm()
 	return nil
 }
 
-func (t *Task) fire(tm *timer, now int64) error {
+// Fire implements edge.Task.
+func (t *Task) Fire(n *edge.Node, now int64, f func() error) error {
 	saved, current := t.meta, t.current
 	t.meta, t.current = edge.Meta{Time: now, NoKey: true, Partition: -1, Offset: -1}, nil
 	t.dirty = true
-	err := protect(func() error { return tm.f(now) })
+	err := protect(f)
 	if err != nil {
-		err = t.failed(tm.node.Name, edge.Process, err)
+		err = t.failed(n.Name, edge.Process, err)
 	}
 	t.meta, t.current = saved, current
 	return err

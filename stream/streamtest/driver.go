@@ -25,7 +25,6 @@ package streamtest
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +33,6 @@ import (
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
-	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -298,42 +296,6 @@ func (d *Driver) Dropped() map[string]int64 {
 		}
 	}
 	return sum
-}
-
-// Ask implements state.Client.
-func (d *Driver) Ask(ctx context.Context, q state.Question) iter.Seq2[state.Answer, error] {
-	return func(yield func(state.Answer, error) bool) {
-		found := false
-		for _, in := range d.instances {
-			for _, g := range in.globals {
-				rows, ok := g.Ask(q.Store, state.QueryOf(q))
-				if !ok {
-					continue
-				}
-				for r, err := range rows { // every instance has all rows
-					if !yield(state.AnswerOf(r), err) {
-						return
-					}
-				}
-				return
-			}
-			for _, t := range in.tasks {
-				rows, err := t.Ask(q.Store, state.QueryOf(q))
-				if err != nil {
-					continue // another sub-topology's task
-				}
-				found = true
-				for r, err := range rows {
-					if !yield(state.AnswerOf(r), err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-		if !found {
-			yield(state.Answer{}, state.ErrNoStore)
-		}
-	}
 }
 
 // rebalance spreads the tasks over the instances alive. A task stays where it is, if it can.

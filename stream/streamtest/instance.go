@@ -224,6 +224,9 @@ func (in *instance) work() (busy bool) {
 		if in.since += n; d.boundary() {
 			return true
 		}
+		if err := t.Punctuate(); err != nil {
+			d.t.Fatal(err)
+		}
 		worked, err := t.Turn()
 		if err != nil {
 			d.t.Fatal(err)

@@ -159,7 +159,7 @@ func (d *Dir) tidy() {
 	}
 }
 
-// recover replays the WAL into the partitions and flushes those it touched.
+// recover replays the WAL into the partitions.
 func (d *Dir) recover() error {
 	if !d.clean {
 		err := d.wal.replay(func(f *frame) error {
@@ -389,7 +389,12 @@ func (d *Dir) flushOld() {
 	bound := d.wal.fullUpTo()
 	for _, p := range d.List() {
 		if lsn := p.unflushed(); lsn != 0 && lsn <= bound {
-			_ = p.flush() // it took the partition offline, by name
+			if p.flush() != nil {
+				continue // it took the partition offline, by name
+			}
+			if err := p.trim(); err != nil {
+				d.cfg.Logf("log: trim %s (%s): %v", p.Name(), p.id, err)
+			}
 		}
 	}
 	low := d.wal.nextLSN()

@@ -85,7 +85,7 @@ func (p *Partition) openActive() error {
 }
 
 // clearRest zeroes what the file of the active segment holds behind its last batch. It is called when no more frames
-// can follow.
+// can follow. The next flush syncs it; until then a crash brings recovery here again.
 func (p *Partition) clearRest() error {
 	s, fs := p.active(), p.d.fs
 	info, err := fs.Stat(s.path(logExt))
@@ -99,10 +99,8 @@ func (p *Partition) clearRest() error {
 			return err
 		}
 		defer s.file.release()
-		if err = zeroFill(f, s.size, info.Size()); err != nil {
-			return err
-		}
-		return f.Sync()
+		s.flushed, p.changed = min(s.flushed, s.size-1), true
+		return zeroFill(f, s.size, info.Size())
 	}
 	return nil
 }
@@ -181,7 +179,8 @@ func (p *Partition) touch(lsn uint64) {
 	}
 }
 
-// settle ends the recovery of a partition: nothing more follows, and all there is counts as durable.
+// settle ends the recovery of a partition: nothing more follows, and all there is counts as durable. What came from the WAL
+// stays there until the flusher has brought it to disk: a start does not wait for as much as the segments are behind.
 func (p *Partition) settle(clean bool) error {
 	p.hw = p.end
 	p.ended = nil
@@ -191,13 +190,7 @@ func (p *Partition) settle(clean bool) error {
 		return nil
 	}
 	p.start = min(p.start, p.end)
-	if err := p.clearRest(); err != nil {
-		return err
-	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	return p.trim()
+	return p.clearRest()
 }
 
 // scan rebuilds the partition from its segments alone. A tail that is not whole is dropped; damage with valid batches

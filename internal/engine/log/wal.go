@@ -13,7 +13,7 @@ import (
 
 const (
 	walPending   = 16 << 20 // appends wait while so many bytes are queued for the committer
-	walFilesSoft = 8        // and while so many full files wait for the flusher
+	walFilesSoft = 8        // and while so many full files wait for the flusher; up to twice as many after a crash
 	walFilesFree = 2        // files kept to be used again
 	walInterval  = time.Second
 )
@@ -58,6 +58,7 @@ type wal struct {
 	files   []*walFile    // full, and still needed, oldest first
 	free    []*walFile    // to be used again
 	slots   int           // names given so far
+	soft    int           // appends wait while there are more files
 	force   bool          // sync even if the policy would not yet
 	moved   chan struct{} // closed, and replaced, when done or synced grew, or err was set
 	closing bool
@@ -79,7 +80,7 @@ func newWAL(fs vfs.FS, dir string, cfg *Config) *wal {
 func (w *wal) admit() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for (len(w.pending.buf) > walPending || len(w.files) > walFilesSoft) && w.err == nil && !w.closing {
+	for (len(w.pending.buf) > walPending || len(w.files) > w.soft) && w.err == nil && !w.closing {
 		w.room.Wait()
 	}
 	return w.stateLocked()
@@ -355,7 +356,8 @@ func (w *wal) release(lsn uint64) (pressed bool) {
 			w.free = w.free[1:]
 		}
 	}
-	pressed = len(w.files) > walFilesSoft
+	w.soft = max(walFilesSoft, min(w.soft, len(w.files)+walFilesSoft/2))
+	pressed = len(w.files) > w.soft
 	w.room.Broadcast()
 	w.mu.Unlock()
 	var err error

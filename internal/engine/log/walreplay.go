@@ -103,6 +103,9 @@ func (w *wal) forget() {
 func (w *wal) start() error {
 	w.synced.Store(w.next - 1)
 	w.done.Store(w.next - 1)
+	// What a crash left takes no room from what comes, or the first append would wait for the disk; but crash after crash does
+	// not add up.
+	w.soft = min(walFilesSoft+len(w.files), 2*walFilesSoft)
 	if err := w.rotate(); err != nil {
 		return err
 	}
