@@ -71,7 +71,7 @@ func (t *Task) Logger() *slog.Logger { return t.at.Logger().With("node", t.at.No
 // Counter returns the counter of that name, exported with the app's metrics. Ask once, in the Opener.
 func (t *Task) Counter(name string) *Counter { return &Counter{t.at.Counter(t.at.Node, name)} }
 
-// Dir returns a directory of the task's own, kept over restarts but not over moves.
+// Dir returns a directory of the task's own, kept over restarts but not over moves. It is made when it is first asked for.
 func (t *Task) Dir() string { return t.at.Dir() }
 
 // Commit asks for a commit soon.

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	cases   = flag.Int("cases", 400, "how many random cases to run")
+	cases   = flag.Int("cases", 250, "how many random cases to run")
 	seed    = flag.Uint64("seed", 0, "seed of the first case; 0: a new one")
 	keepAll = flag.Bool("keep", false, "go on after a case that fails")
 )

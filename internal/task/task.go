@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -244,7 +245,13 @@ func (t *Task) Context() context.Context { return t.ctx }
 func (t *Task) Logger() *slog.Logger { return t.log }
 
 // Dir implements edge.Task.
-func (t *Task) Dir() string { return t.env.Dir }
+func (t *Task) Dir() string {
+	// Few tasks ask, so it is made for those. Whoever opens a file in it learns that this has failed.
+	if err := os.MkdirAll(t.env.Dir, 0o755); err != nil {
+		t.log.Error("the task's directory cannot be made", "dir", t.env.Dir, "err", err)
+	}
+	return t.env.Dir
+}
 
 // Now implements edge.Task.
 func (t *Task) Now() int64 { return t.env.Now().UnixMilli() }

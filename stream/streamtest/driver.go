@@ -53,6 +53,7 @@ type Options struct {
 // Driver runs one topology. It is a state.Client: hand it to a table's Query. It is for the test's goroutine.
 type Driver struct {
 	t          testing.TB
+	dir        string // of directories of tasks
 	opts       Options
 	topo       *topology.Topology
 	graph      *edge.Graph
@@ -68,6 +69,7 @@ type Driver struct {
 	written    func(topic string, r topology.Record[[]byte, []byte])
 	processed  func(task string, at topology.Origin, r topology.Record[[]byte, []byte])
 	after      after
+	recording  *Recording // nil: nobody asks
 }
 
 // place is a partition.
@@ -85,7 +87,7 @@ type commit struct {
 // New builds and starts the topology. A fault in it ends the test.
 func New(t testing.TB, define func(*topology.Builder), opts ...Options) *Driver {
 	t.Helper()
-	d := &Driver{t: t, topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}, woken: make(chan struct{}, 1)}
+	d := &Driver{t: t, dir: t.TempDir(), topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}, woken: make(chan struct{}, 1)}
 	if len(opts) > 1 {
 		t.Fatal("streamtest: New takes one Options at most")
 	}
@@ -177,6 +179,7 @@ func (d *Driver) Now() window.Instant { return window.At(d.now) }
 func (d *Driver) Advance(by time.Duration) {
 	d.t.Helper()
 	d.now = d.now.Add(by)
+	d.recording.did("advance %v", by)
 	for _, in := range d.instances {
 		for _, t := range in.tasks {
 			if err := t.Punctuate(); err != nil {

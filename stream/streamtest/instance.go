@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -47,7 +49,15 @@ const memory = 64 << 20
 // checkpointOdds is how many commits there are to a checkpoint, by chance.
 const checkpointOdds = 8
 
-func (in *instance) newDisk() { in.fs = vfs.NewCrashableMem() }
+// newDisk gives the instance an empty disk. Directories of tasks are real ones, for processors that write files.
+func (in *instance) newDisk() {
+	in.fs = vfs.NewCrashableMem()
+	if err := os.RemoveAll(in.dir()); err != nil {
+		in.d.t.Fatalf("streamtest: instance %d: %v", in.index, err)
+	}
+}
+
+func (in *instance) dir() string { return filepath.Join(in.d.dir, fmt.Sprint("instance-", in.index)) }
 
 func (in *instance) start() {
 	in.d.t.Helper()
@@ -150,7 +160,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 		return
 	}
 	t, err := task.Open(task.Env{
-		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: d.t.TempDir(), Now: in.clock,
+		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: filepath.Join(in.dir(), fmt.Sprint(sub.ID, "_", partition)), Now: in.clock,
 		Wake: d.wake, Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget, Globals: in.tasksGlobals(),
 		Out: func(topic string) (edge.Out, error) {
 			l := d.topics[topic]
@@ -303,6 +313,7 @@ func (in *instance) publish() error {
 			d.written(w.topic, r)
 		}
 	}
+	d.recording.take(in.pending)
 	in.pending = in.pending[:0]
 	return nil
 }
