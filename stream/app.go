@@ -219,11 +219,12 @@ func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
 	return runtime.Config{
 		Graph: a.topo.Graph(), App: c.App, Instance: c.Instance, Dir: c.Dir, Client: client, Logger: c.Logger,
 		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Drain: c.Drain,
+		Retry:   c.TaskRetry,
 		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
 		Addr: a.addr, NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
 		Events: runtime.Events{
 			RestoreBegin: c.Events.RestoreBegin, RestoreBatch: c.Events.RestoreBatch, RestoreEnd: c.Events.RestoreEnd,
-			Assigned: c.Events.Assigned, Revoked: c.Events.Revoked, Committed: c.Events.Committed, Phase: a.phase,
+			Assigned: c.Events.Assigned, Revoked: c.Events.Revoked, Committed: c.Events.Committed, Dropped: c.Events.Dropped, Phase: a.phase,
 		},
 	}
 }
@@ -336,34 +337,6 @@ func (a *App) SetWorkers(n int) error {
 		return nil
 	}
 	return in.SetWorkers(n)
-}
-
-// Lag is how far one partition is behind.
-type Lag struct {
-	Topic     string
-	Partition int32
-	Records   int64 // -1: not known yet
-}
-
-// Lag returns how far each partition is behind, in records. Offsets that hold no record (markers, compacted ones) are
-// counted too, so it is an upper bound.
-func (a *App) Lag() (ls []Lag) {
-	a.mu.Lock()
-	in := a.instance
-	a.mu.Unlock()
-	if in == nil {
-		return nil
-	}
-	for _, t := range in.Snapshot().Tasks {
-		for _, i := range t.Inputs {
-			l := Lag{i.Topic, i.Partition, -1}
-			if i.End >= 0 {
-				l.Records = max(0, i.End-i.Position)
-			}
-			ls = append(ls, l)
-		}
-	}
-	return ls
 }
 
 // Progress is what an instance has done since it started.

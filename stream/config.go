@@ -52,7 +52,8 @@ type Config struct {
 
 	// Errors.
 	Errors     Errors
-	DeadLetter string // topic of dead letters; default "<app>-dead-letter"
+	DeadLetter string        // topic of dead letters; default "<app>-dead-letter"
+	TaskRetry  time.Duration // how long tasks may fail to commit, the brokers not being reached, before the app stops; default 5 min
 
 	// Ops.
 	Ops     Ops
@@ -142,6 +143,7 @@ type Events struct {
 	Assigned     func(tasks []string)
 	Revoked      func(tasks []string)
 	Committed    func(tasks int, took time.Duration)
+	Dropped      func(node, reason string, n int64) // at commits: how many more
 }
 
 // fill puts defaults in place of zeros and returns every mistake.
@@ -152,6 +154,7 @@ func (c *Config) fill(name string) error {
 	set(&c.Workers, runtime.GOMAXPROCS(0))
 	set(&c.Drain, 30*time.Second)
 	set(&c.SessionTime, 45*time.Second)
+	set(&c.TaskRetry, 5*time.Minute)
 	set(&c.Replication, -1)
 	set(&c.DeadLetter, c.App+"-dead-letter")
 	set(&c.Memory, defaultMemory())
@@ -186,6 +189,9 @@ func (c *Config) check() error {
 	}
 	if c.SessionTime < 6*time.Second || c.SessionTime > 30*time.Minute {
 		fail("SessionTime is %v, brokers take 6s to 30m", c.SessionTime)
+	}
+	if c.TaskRetry < 0 {
+		fail("TaskRetry is %v", c.TaskRetry)
 	}
 	if c.CommitInterval < 0 || c.Guarantee == ExactlyOnce && c.CommitInterval > 5*time.Second {
 		fail("CommitInterval is %v, want at most 5s exactly-once: transactions time out", c.CommitInterval)

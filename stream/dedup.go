@@ -12,7 +12,8 @@ import (
 
 // Dedup passes on the first record of each id and drops those that come within so long of it, in event time, before or
 // after. Equal ids must be in one partition: an id that is not made of the key alone is looked for among the records of
-// the same partition. What is dropped is counted.
+// the same partition. What is dropped is counted. An id is known until one comes that is later by more than that: a record
+// that is late by more passes.
 //
 //	within 10 ms
 //	in    (a 1)@0   (a 1)@4   (a 1)@20

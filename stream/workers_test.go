@@ -1,13 +1,16 @@
 package stream_test
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
 )
 
 // TestWorkersComeAndGo changes the number of workers while records are summed: every task is always somebody's, and no record
@@ -71,3 +74,51 @@ func check(t *testing.T, r state.Rows[string, int64], want int64) {
 type nothing struct{}
 
 func (nothing) Process(topology.Record[string, int64]) error { return nil }
+
+// TestLagAndDropsAreTold pauses an app: its lag is known by records and by time. A record without a key is dropped, and told.
+func TestLagAndDropsAreTold(t *testing.T) {
+	ctx := limit(t)
+	var s summed
+	drops := make(chan string, 10)
+	a, _ := start(t, s.topology, stream.Config{Dir: t.TempDir(), Workers: 1, Events: stream.Events{
+		Dropped: func(node, reason string, n int64) { drops <- fmt.Sprint(node != "", " ", reason, " ", n) },
+	}})
+	w := stream.NewWriter(a, amounts)
+	old := window.At(time.Now().Add(-time.Hour))
+	for _, r := range []topology.Record[string, int64]{{Value: 1, NoKey: true, Time: old}, {Key: "k", Value: 1, Time: old}} {
+		if err := w.PutRecord(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-drops; got != "true null-key 1" {
+		t.Errorf("dropped: %s", got)
+	}
+	sum := func() (n int64, behind time.Duration, at int64) {
+		for _, l := range a.Lag() {
+			if l.Topic == amounts.Name && !l.Restoring {
+				n, behind, at = n+l.Records, max(behind, l.Behind), at+l.Checkpoint
+			}
+		}
+		return n, behind, at
+	}
+	until(t, ctx, func() (bool, error) {
+		n, behind, at := sum()
+		return n == 0 && behind == 0 && at >= 2, nil
+	})
+	a.Pause()
+	if err := errors.Join(w.PutRecord(ctx, topology.Record[string, int64]{Key: "k", Value: 1, Time: old}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, ctx, func() (bool, error) {
+		n, behind, _ := sum()
+		return n == 1 && behind >= time.Hour, nil
+	})
+	a.Resume()
+	until(t, ctx, func() (bool, error) {
+		n, behind, _ := sum()
+		return n == 0 && behind == 0, nil
+	})
+}

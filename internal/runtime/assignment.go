@@ -30,6 +30,7 @@ type assigned struct {
 	task      *task.Task
 	restoring chan struct{} // closed when the restore has ended, well or not
 	closed    bool
+	told      map[[2]string]int64 // records dropped, by node and reason, as Events.Dropped has been told
 }
 
 func (a *assigned) name() string { return fmt.Sprintf("%d_%d", a.key.sub, a.key.partition) }
@@ -133,7 +134,7 @@ func (in *Instance) restoreLocked(a *assigned) {
 	var ctx context.Context
 	ctx, a.cancel = context.WithCancel(in.ctx)
 	a.restoring = make(chan struct{})
-	a.task, a.closed = nil, false
+	a.task, a.closed, a.told = nil, false, nil
 	in.phase(Restoring)
 	in.wg.Go(func() {
 		defer close(a.restoring)

@@ -88,13 +88,34 @@ func (w *worker) commit(ctx context.Context) error {
 	}
 	w.last = time.Now()
 	w.checks.failing = time.Time{}
+	w.tellDropped(dirty)
 	took := w.last.Sub(began)
 	w.in.stats.committed(took)
-	w.in.stats.observe(w)
+	w.in.stats.observe(w, false)
 	if f := w.in.cfg.Events.Committed; f != nil {
 		f(len(dirty), took)
 	}
 	return nil
+}
+
+// tellDropped says how many records the tasks have dropped since it was last said.
+func (w *worker) tellDropped(as []*assigned) {
+	f := w.in.cfg.Events.Dropped
+	if f == nil {
+		return
+	}
+	for _, a := range as {
+		a.task.Counters(func(node, reason string, dropped bool, n int64) {
+			k := [2]string{node, reason}
+			if more := n - a.told[k]; dropped && more > 0 {
+				f(node, reason, more)
+				if a.told == nil {
+					a.told = map[[2]string]int64{}
+				}
+				a.told[k] = n
+			}
+		})
+	}
 }
 
 // commitOffsets puts the tasks' positions into the transaction. Between two generations of the group it waits for the
@@ -138,9 +159,6 @@ func (w *worker) written(as []*assigned) map[kafka.Place]int64 {
 	return m
 }
 
-// retryFor is how long a worker may fail to reach the brokers before the instance gives up.
-const retryFor = 5 * time.Minute
-
 // recover answers a failed round or commit.
 func (w *worker) recover(err error) {
 	var stop stopError
@@ -152,8 +170,8 @@ func (w *worker) recover(err error) {
 	if w.checks.failing.IsZero() {
 		w.checks.failing = time.Now()
 	}
-	if time.Since(w.checks.failing) > retryFor {
-		w.in.fail(fmt.Errorf("runtime: no commit has succeeded for %v: %w", retryFor, err))
+	if retry := w.in.cfg.Retry; time.Since(w.checks.failing) >= retry {
+		w.in.fail(fmt.Errorf("runtime: no commit has succeeded for %v: %w", retry, err))
 		return
 	}
 	w.in.stats.aborted.Add(1)

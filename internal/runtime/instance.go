@@ -38,6 +38,7 @@ type Config struct {
 	MaxIdle        time.Duration // for an input that is read to its end
 	Memory         int64
 	Drain          time.Duration
+	Retry          time.Duration // without a commit that succeeds, until the instance gives up
 	Session        time.Duration
 	Replication    int16             // -1: the broker's
 	Topics         map[string]string // settings of the app's own topics over the defaults
@@ -58,6 +59,7 @@ type Events struct {
 	Assigned     func(tasks []string)
 	Revoked      func(tasks []string)
 	Committed    func(tasks int, took time.Duration)
+	Dropped      func(node, reason string, n int64)
 	Phase        func(Phase)
 }
 

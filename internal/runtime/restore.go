@@ -149,6 +149,8 @@ func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p 
 		ev.RestoreBegin(r.Store, t.ID(), from, to)
 	}
 	var records int64
+	in.stats.restoring(Restore{p, from, from, to})
+	defer in.stats.restoreEnded(p)
 	next, err := in.cfg.Client.ReadRange(ctx, p, from, to, func(f kafka.Fetched) error {
 		limit := int64(1<<63 - 1)
 		if r.Input {
@@ -157,6 +159,7 @@ func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p 
 		n, err := t.Replay(r.Store, f.Batches, from, limit)
 		records += n
 		in.stats.restored.Add(n)
+		in.stats.restoring(Restore{p, from, f.Next, to})
 		if ev.RestoreBatch != nil {
 			ev.RestoreBatch(r.Store, t.ID(), f.Next)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/kafka"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/internal/task"
 )
@@ -14,9 +15,16 @@ import (
 type Stats struct {
 	records, restored, rebalances, aborted, checkpoints, commits, commitNanos atomic.Int64
 
-	mu      sync.Mutex // protects following fields
-	tasks   map[string]*TaskStats
-	dropped map[[2]string]int64 // by node and reason, of tasks that are gone
+	mu       sync.Mutex // protects following fields
+	tasks    map[string]*TaskStats
+	dropped  map[[2]string]int64 // by node and reason, of tasks that are gone
+	restores map[kafka.Place]Restore
+}
+
+// Restore is a changelog that is being read into a store.
+type Restore struct {
+	kafka.Place
+	From, At, To int64 // where it began, is, and will end
 }
 
 // TaskStats is what a task has to say.
@@ -38,6 +46,7 @@ type Snapshot struct {
 	Records, Restored, Rebalances, Aborted, Checkpoints, Commits int64
 	CommitTime                                                   time.Duration // of all commits
 	Restoring                                                    int           // tasks
+	Restores                                                     []Restore
 	Tasks                                                        map[string]*TaskStats
 	Dropped                                                      map[[2]string]int64
 	Memory, MemoryLimit                                          int64
@@ -51,14 +60,15 @@ func (s *Stats) committed(took time.Duration) {
 // observeEvery bounds how often a task's counts are published.
 const observeEvery = 200 * time.Millisecond
 
-// observe publishes what the worker's tasks have to say. It runs on the worker's goroutine.
-func (s *Stats) observe(w *worker) {
+// observe publishes what the worker's tasks have to say: of those that are committed at once, unless the worker is idle. It
+// runs on the worker's goroutine.
+func (s *Stats) observe(w *worker, idle bool) {
 	for _, a := range w.tasks {
 		id := a.task.ID()
 		s.mu.Lock()
 		old := s.tasks[id]
 		s.mu.Unlock()
-		if old != nil && time.Since(old.At) < observeEvery && a.task.Dirty() {
+		if old != nil && time.Since(old.At) < observeEvery && (idle || a.task.Dirty()) {
 			continue
 		}
 		ts := taskStats(a.task)
@@ -85,6 +95,23 @@ func taskStats(t *task.Task) *TaskStats {
 		}
 	})
 	return ts
+}
+
+// restoring notes how far a restore is.
+func (s *Stats) restoring(r Restore) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.restores == nil {
+		s.restores = map[kafka.Place]Restore{}
+	}
+	s.restores[r.Place] = r
+}
+
+// restoreEnded forgets a restore.
+func (s *Stats) restoreEnded(p kafka.Place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.restores, p)
 }
 
 // gone keeps the counts of a task that is about to be closed.
@@ -120,6 +147,9 @@ func (in *Instance) Snapshot() Snapshot {
 	defer s.mu.Unlock()
 	for k, n := range s.dropped {
 		out.Dropped[k] += n
+	}
+	for _, r := range s.restores {
+		out.Restores = append(out.Restores, r)
 	}
 	for id, t := range s.tasks {
 		out.Tasks[id] = t

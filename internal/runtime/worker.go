@@ -188,6 +188,7 @@ func (w *worker) run() {
 			continue
 		}
 		if !busy && !w.checks.step(w) {
+			w.in.stats.observe(w, true)
 			w.rest()
 		}
 	}
@@ -249,7 +250,7 @@ func (w *worker) round() (busy bool, err error) {
 	}
 	if busy {
 		w.checks.step(w)
-		w.in.stats.observe(w)
+		w.in.stats.observe(w, false)
 	}
 	return busy, nil
 }

@@ -216,12 +216,14 @@ type Input struct {
 	Fetched   int64 // where to fetch on
 	End       int64 // known to be readable, -1: unknown
 	Bytes     int   // queued
+	Committed int64 // position as of the last commit
+	Time      int64 // highest event time processed, -1: none
 }
 
 // Inputs calls f with every input.
 func (t *Task) Inputs(f func(Input)) {
 	for _, in := range t.inputs {
-		f(Input{in.topic.Name, in.partition, in.at0(), in.fetched, in.end, in.bytes})
+		f(Input{in.topic.Name, in.partition, in.at0(), in.fetched, in.end, in.bytes, in.committed, in.time})
 	}
 }
 

@@ -211,6 +211,12 @@ func (t *Task) Dry() bool {
 	return t.Idle()
 }
 
+// Taken returns where the record was read that Process took last, right after a Process that took one.
+func (t *Task) Taken() (topic string, partition int32, offset int64) {
+	in := t.current
+	return in.topic.Name, in.partition, in.position - 1
+}
+
 // Processed returns how many records the task has taken since it was opened.
 func (t *Task) Processed() int64 { return t.processed }
 

@@ -103,7 +103,7 @@ func (t *Topic[K, V]) partition(key []byte, chosen int) int32 {
 	case chosen >= 0:
 		return int32(chosen)
 	case key != nil:
-		return topology.Partition(serde.Route(t.t.Key, key), int32(n))
+		return topology.Partition(serde.PartitionKey(t.t.Key, key), int32(n))
 	default:
 		return int32(t.d.rng.IntN(n))
 	}
