@@ -39,23 +39,12 @@ func At[T any](s Serde[T], p Place) Serde[T] {
 }
 
 // What a serde may have besides: Parts returns the serdes it is made of, Fault what is wrong with its definition,
-// Prepare does what must have succeeded before a first value is written, Route the part of a key's bytes that decides
-// where the key goes.
+// Prepare does what must have succeeded before a first value is written.
 type (
 	composed   interface{ Parts() []any }
 	faulty     interface{ Fault() error }
 	preparable interface{ Prepare(context.Context) error }
-	routed     interface{ Route(key []byte) []byte }
 )
-
-// Route returns the part of a key's bytes, as s writes them, by which its partition is chosen: all of them, unless s has a
-// method Route(key []byte) []byte that says otherwise. Keys within windows go by the key alone.
-func Route(s any, key []byte) []byte {
-	if r, ok := s.(routed); ok {
-		return r.Route(key)
-	}
-	return key
-}
 
 // Fault returns what makes a serde unusable, nil if nothing does: a schema that does not parse, or that does not fit
 // its type. It asks the serde's method Fault() error, and those of what its method Parts() []any names. Building a

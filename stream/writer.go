@@ -161,7 +161,7 @@ func (e *encoder[K, V]) put(r topology.Record[K, V]) error {
 			return fmt.Errorf("stream: Topic.Partition of %q chose partition %d of %d", e.t.Name, partition, n)
 		}
 	case key != nil:
-		partition = topology.Partition(serde.Route(e.t.Key, key), n)
+		partition = topology.Partition(serde.PartitionKey(e.t.Key, key), n)
 	}
 	var m edge.Meta
 	r.SetMeta(&m)

@@ -91,7 +91,7 @@ func (s *sink[K, V]) receive(m *edge.Meta, k K, v V) error {
 			return s.at.Task.Failed(s.at.Node, edge.Produce, err)
 		}
 	case key != nil:
-		partition = Partition(serde.Route(s.topic.Key, key), s.out.Partitions())
+		partition = Partition(serde.PartitionKey(s.topic.Key, key), s.out.Partitions())
 	}
 	var headers []byte
 	if m.Headers != nil || len(m.RawHeaders) > 0 {
@@ -146,7 +146,7 @@ func Partition(key []byte, n int32) int32 { return int32(murmur2(key)&0x7fffffff
 // PartitionOf returns the partition of n in which a store has the row of a key, in bytes. Its types are internal.
 func PartitionOf(s *edge.Store, key []byte, n int32) int32 {
 	k, _ := state.Serdes(s.Spec.(state.AnySpec))
-	return Partition(serde.Route(k, key), n)
+	return Partition(serde.PartitionKey(k, key), n)
 }
 
 // murmur2 is the 32-bit hash of Kafka's default partitioner, seed included.

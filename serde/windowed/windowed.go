@@ -31,6 +31,9 @@ func (s timeSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
 	return timeSerde[K]{serde.At(s.of, p), s.size}
 }
 
+// PartitionKey is the key inside: see serde.PartitionKey.
+func (s timeSerde[K]) PartitionKey(key []byte) []byte { return inside(s.of, key, 8) }
+
 func (s timeSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
 	if err != nil {
@@ -50,9 +53,6 @@ func (s timeSerde[K]) Decode(data []byte) (k window.Key[K], err error) {
 	return k, err
 }
 
-// Route implements [serde.Route]: windows of one key go to one partition, as with Kafka Streams' WindowedStreamPartitioner.
-func (s timeSerde[K]) Route(key []byte) []byte { return inner(s.of, key, 8) }
-
 // Session is the key followed by the end and the start of its window, 8 bytes each; it serves calendar windows too,
 // whose size varies.
 func Session[K any](k serde.Serde[K]) serde.Serde[window.Key[K]] { return sessionSerde[K]{k} }
@@ -66,6 +66,9 @@ func (s sessionSerde[K]) Parts() []any { return []any{s.of} }
 func (s sessionSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
 	return sessionSerde[K]{serde.At(s.of, p)}
 }
+
+// PartitionKey is the key inside: see serde.PartitionKey.
+func (s sessionSerde[K]) PartitionKey(key []byte) []byte { return inside(s.of, key, 16) }
 
 func (s sessionSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
@@ -87,17 +90,6 @@ func (s sessionSerde[K]) Decode(data []byte) (k window.Key[K], err error) {
 	return k, err
 }
 
-// Route implements [serde.Route].
-func (s sessionSerde[K]) Route(key []byte) []byte { return inner(s.of, key, 16) }
-
-// inner returns the part of a key that decides where it goes: that of the key before the n bytes of its window.
-func inner(of any, key []byte, n int) []byte {
-	if len(key) < n {
-		return key
-	}
-	return serde.Route(of, key[:len(key)-n])
-}
-
 func appendKey[K any](dst []byte, s serde.Serde[K], k K) ([]byte, error) {
 	out, err := s.Append(dst, k)
 	if err != nil {
@@ -107,6 +99,15 @@ func appendKey[K any](dst []byte, s serde.Serde[K], k K) ([]byte, error) {
 		return nil, fmt.Errorf("windowed: the key %v within a window is null", k)
 	}
 	return out, nil
+}
+
+// inside is what says where the key goes that lies before the n bytes of its window; what is too short is no windowed key and
+// stays whole.
+func inside(of any, key []byte, n int) []byte {
+	if len(key) < n {
+		return key
+	}
+	return serde.PartitionKey(of, key[:len(key)-n])
 }
 
 // split parts data into the key and the n bytes behind it.

@@ -60,7 +60,7 @@ func TestWindowsOfAKeyStayTogether(t *testing.T) {
 		},
 	} {
 		b, s, err := f()
-		if got := serde.Route(s, b); err != nil || string(got) != "ab" {
+		if got := serde.PartitionKey(s, b); err != nil || string(got) != "ab" {
 			t.Errorf("%s: %q goes by %q, %v; want ab", name, b, got, err)
 		}
 	}

@@ -103,7 +103,7 @@ func (t *Topic[K, V]) partition(key []byte, chosen int) int32 {
 	case chosen >= 0:
 		return int32(chosen)
 	case key != nil:
-		return topology.Partition(serde.Route(t.t.Key, key), int32(n))
+		return topology.Partition(serde.PartitionKey(t.t.Key, key), int32(n))
 	default:
 		return int32(t.d.rng.IntN(n))
 	}
@@ -111,7 +111,6 @@ func (t *Topic[K, V]) partition(key []byte, chosen int) int32 {
 
 func (t *Topic[K, V]) put(partition int32, r raw) {
 	t.d.t.Helper()
-	t.d.recording.put(t.t.Name, r)
 	if err := t.log.parts[partition].append([]raw{r}); err != nil {
 		t.d.t.Fatalf("streamtest: %s: %v", t.t.Name, err)
 	}
