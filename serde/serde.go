@@ -51,6 +51,18 @@ func TakesNull[T any](s Serde[T]) bool {
 	return ok && n.nullable()
 }
 
+// partitioned is a serde of keys of which a part alone says where a record goes.
+type partitioned interface{ PartitionKey(key []byte) []byte }
+
+// PartitionKey returns the part of an encoded key that says to which partition a record goes: all of it, but of a windowed
+// key the key inside, as in Kafka Streams, so that all windows of a key are in one partition.
+func PartitionKey[T any](s Serde[T], key []byte) []byte {
+	if p, ok := s.(partitioned); ok && key != nil {
+		return p.PartitionKey(key)
+	}
+	return key
+}
+
 // single is a serde with a cheaper form for the use of one goroutine.
 type single[T any] interface{ single() Serde[T] }
 

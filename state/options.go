@@ -20,6 +20,8 @@ type Options struct {
 	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
 	TTL         time.Duration     // rows not written for so long, in event time, are deleted
 	Retention   time.Duration     // windows: how long they stay, at least what the definition needs
+	Bootstrap   bool              // tables from a topic: read it to its end before the task's streams begin
+	Coalesce    bool              // tables: pass on the last update of a row per commit, not every one
 	History     time.Duration     // tables: keep versions so far back, and answer joins as of the record's time
 }
 
@@ -75,6 +77,15 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 		case o.TTL < time.Millisecond || o.TTL%time.Millisecond != 0:
 			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: a TTL of %v, want whole milliseconds, at least one", name, o.TTL))
 		}
+	}
+	switch {
+	case o.Bootstrap:
+		p.Table = "Bootstrap"
+	case o.Coalesce:
+		p.Table = "Coalesce"
+	}
+	if p.Table != "" && kind != store.KindTimestampedKV && kind != store.KindTimestampedWindow && kind != store.KindSession && kind != store.KindVersioned {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s is for tables", name, p.Table))
 	}
 	if name == "" {
 		p.Err = errors.Join(p.Err, errors.New("state: a store without a name"))

@@ -26,7 +26,7 @@ func aggregate[K, V, A any](s Stream[K, V], what, name, kind string, reads edge.
 		return table.Table[K, A]{}
 	}
 	rows := table.OwnRows[K, A](b, name, opts)
-	return table.Make(aggregateNode(s.byKey(name), rows, name, kind, reads, open), rows.View())
+	return table.Make(rows.Coalesced(aggregateNode(s.byKey(name), rows, name, kind, reads, open)), rows.View())
 }
 
 // aggregateNode adds the node that folds the records of each key into a row.

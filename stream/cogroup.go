@@ -73,7 +73,7 @@ func (c Cogrouped[K, A]) Aggregate[_ edge.Called](name string, init func() A, op
 	out := cogroup(c, name, func(p part[K, A], name, label string) topology.Output[K, table.Change[A]] {
 		return p.rows(rows, name, label, init)
 	})
-	return table.Make(out, rows.View())
+	return table.Make(rows.Coalesced(out), rows.View())
 }
 
 // given checks the receiver and the arguments of an aggregate.

@@ -38,6 +38,7 @@ type Config struct {
 	Guarantee      Guarantee     // default ExactlyOnce
 	CommitInterval time.Duration // default 100 ms exactly-once, 30 s at-least-once; inputs that run dry are committed at once
 	Workers        int           // default GOMAXPROCS
+	MaxIdle        time.Duration // how long a task waits for a partition that may yet have earlier records; default 0: for what is known to be there
 	Memory         int64         // bytes for hot tables and buffers; default a quarter of GOMEMLIMIT or of the machine
 	Drain          time.Duration // how long Run may take to stop; default 30 s
 	SessionTime    time.Duration // silence after which others take over; default 45 s
@@ -180,6 +181,9 @@ func (c *Config) check() error {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("stream: Config."+format, args...)) }
 	if c.Workers < 0 {
 		fail("Workers is %d", c.Workers)
+	}
+	if c.MaxIdle < 0 {
+		fail("MaxIdle is %v", c.MaxIdle)
 	}
 	if c.Memory < 16<<20 {
 		fail("Memory is %d bytes, want at least 16 MiB", c.Memory)

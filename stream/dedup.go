@@ -12,7 +12,8 @@ import (
 
 // Dedup passes on the first record of each id and drops those that come within so long of it, in event time, before or
 // after. Equal ids must be in one partition: an id that is not made of the key alone is looked for among the records of
-// the same partition. What is dropped is counted.
+// the same partition. What is dropped is counted. An id is known until one comes that is later by more than that: a record
+// that is late by more passes.
 //
 //	within 10 ms
 //	in    (a 1)@0   (a 1)@4   (a 1)@20
@@ -27,6 +28,11 @@ func (s Stream[K, V]) Dedup[I any](name string, within time.Duration, id func(K,
 		return Stream[K, V]{}
 	}
 	var ids serde.Serde[I]
+	for _, o := range opts {
+		if o.Coalesce {
+			b.Fail(0, "Dedup %q with Coalesce: it has no updates", name)
+		}
+	}
 	keep := window.Instant(within.Milliseconds()).Plus(1)
 	seen := func() state.Spec[state.Window[I, struct{}]] {
 		return state.NewWindow(name, 0, keep.Sub(0), ids, serde.Serde[struct{}](nothing{}), opts...)

@@ -81,7 +81,7 @@ func joinTable[K, V, V2, R any](s Stream[K, V], what, kind, name string, t table
 		Kind: kind, Touch: true, Keeps: edge.Need{Key: true}, Stores: view.Stores(), TakesNoKey: left,
 		Resolve: func(n *edge.Node, in edge.Serdes) (edge.Serdes, error) {
 			k, _ := view.Serdes()
-			n.Reads = edge.Need{Key: held != nil || edge.ReadsKey(in, k), Val: true}
+			n.Reads = edge.Need{Key: held != nil || view.ReadsKey || edge.ReadsKey(in, k), Val: true}
 			if held != nil {
 				return edge.Serdes{Key: k}, held.resolve(b, k, in)
 			}

@@ -190,7 +190,8 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 	if err != nil {
 		return err
 	}
-	alone := j.before >= 0 && j.after >= 0 && t > *j.st-(j.before+j.after+j.grace)+1
+	// A late record has to be newer than Kafka Streams' retention; that of a window of 0 or 1 ms would keep none at all.
+	alone := j.before >= 0 && j.after >= 0 && (t == *j.st || t > *j.st-(j.before+j.after+j.grace)+1)
 	partners, err = j.thisSide.Fetch(key, t-j.after, t+j.before)
 	for i := 0; i < len(partners) && err == nil; i++ {
 		if alone && partners[i].At > t {

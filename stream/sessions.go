@@ -139,7 +139,7 @@ func (r *sessionRows[K, A]) table(out topology.Output[window.Key[K], table.Chang
 	if len(from) == 1 {
 		view.Final = r.closed(from[0])
 	}
-	return table.MakeWindowed(out, view)
+	return table.MakeWindowed(r.coalesced(out), view)
 }
 
 // sessionNode adds the node that folds the records of each session into the rows.

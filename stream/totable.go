@@ -54,5 +54,5 @@ func toTable[K, V, V2 any](s Stream[K, V], what, name string, opts []state.Optio
 			return put(m, k, row(v))
 		})
 	})
-	return table.Make(out, rows.View())
+	return table.Make(rows.Coalesced(out), rows.View())
 }

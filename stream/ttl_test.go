@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
@@ -61,8 +62,8 @@ func TestExpiryIsADeletion(t *testing.T) {
 	}
 }
 
-// TestTTLIsForMaps shows which stores refuse it.
-func TestTTLIsForMaps(t *testing.T) {
+// TestOptionsThatDoNotFit shows which stores refuse which.
+func TestOptionsThatDoNotFit(t *testing.T) {
 	ttl := state.Options{TTL: time.Second}
 	for want, define := range map[string]func(b *topology.Builder){
 		"TTL is for maps and tables": func(b *topology.Builder) {
@@ -70,6 +71,15 @@ func TestTTLIsForMaps(t *testing.T) {
 		},
 		"want whole milliseconds": func(b *topology.Builder) {
 			stream.From(b, lefts).ToTable("t", state.Options{TTL: time.Microsecond})
+		},
+		"Bootstrap is for tables from a topic": func(b *topology.Builder) {
+			stream.From(b, lefts).ToTable("t", state.Options{Bootstrap: true})
+		},
+		"has Coalesce, which is for tables": func(b *topology.Builder) {
+			stream.From(b, lefts).Process("p", passing, state.NewTimestamped("s", serde.String, serde.String, coalesce))
+		},
+		"Coalesce with a History": func(b *topology.Builder) {
+			stream.From(b, lefts).ToTable("t", state.Options{Coalesce: true, History: time.Hour})
 		},
 		"its topic says what is there": func(b *topology.Builder) {
 			topology.GlobalStore(b, lefts, passed, func(state.KeyValue[string, string], topology.Record[string, string]) error { return nil })

@@ -54,6 +54,15 @@ func (r *spanRows[K, A, S]) retention(what string, least window.Instant) window.
 	return keep
 }
 
+// coalesced returns the output of the rows as their options want it.
+func (r *spanRows[K, A, S]) coalesced(out topology.Output[window.Key[K], table.Change[A]]) topology.Output[window.Key[K], table.Change[A]] {
+	if len(r.opts) == 0 || !r.opts[0].Coalesce || out.Builder() == nil {
+		return out
+	}
+	r.old = true
+	return table.Coalesce(out, r.name, func() serde.Serde[window.Key[K]] { return windowed.Session(r.key) })
+}
+
 // op describes a node that writes the rows.
 func (r *spanRows[K, A, S]) op(label string, reads edge.Need) edge.Op {
 	return edge.Op{
@@ -113,7 +122,7 @@ func (r *windowRows[K, A]) table(out topology.Output[window.Key[K], table.Change
 	if len(from) == 1 && !r.w.Endless() {
 		view.Final = r.closed(from[0])
 	}
-	return table.MakeWindowed(out, view)
+	return table.MakeWindowed(r.coalesced(out), view)
 }
 
 // closed returns what adds the output of closed windows to the node that writes them.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/kafka"
+	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -160,7 +161,7 @@ func (e *encoder[K, V]) put(r topology.Record[K, V]) error {
 			return fmt.Errorf("stream: Topic.Partition of %q chose partition %d of %d", e.t.Name, partition, n)
 		}
 	case key != nil:
-		partition = topology.Partition(key, n)
+		partition = topology.Partition(serde.PartitionKey(e.t.Key, key), n)
 	}
 	var m edge.Meta
 	r.SetMeta(&m)

@@ -45,7 +45,7 @@ func filter[K, V any](t Table[K, V], what string, pred func(K, V) bool, want boo
 			return next(m, k, c)
 		}, nil
 	})
-	view := derived(t.view, func(k K, v V) (V, bool) { return v, pred(k, v) == want })
+	view := derived(t.view, true, func(k K, v V) (V, bool) { return v, pred(k, v) == want })
 	view.Old = func(force bool) bool { old = t.view.Old(force) || old; return old }
 	view.Filtered = view.OpenAsOf == nil
 	return Table[K, V]{out, view}
@@ -95,7 +95,7 @@ func convert[K, V, V2 any](t Table[K, V], reads edge.Need, f func(K, V) serde.Op
 			return next(m, k, n)
 		}, nil
 	})
-	view := derived(t.view, func(k K, v V) (V2, bool) { v2 := f(k, v); return v2.Value, v2.OK })
+	view := derived(t.view, reads.Key, func(k K, v V) (V2, bool) { v2 := f(k, v); return v2.Value, v2.OK })
 	view.Old = func(force bool) bool { old = t.view.Old(force) || old; return old }
 	return Table[K, V2]{out, view}
 }
@@ -105,8 +105,8 @@ func tableOp(kind string, reads edge.Need) edge.Op {
 	return edge.Op{Kind: kind, Reads: reads, Keeps: edge.Need{Key: true}}
 }
 
-// derived is the view of rows computed from another's.
-func derived[K, V, V2 any](of *edge.View[K, V], f func(K, V) (V2, bool)) *edge.View[K, V2] {
+// derived is the view of rows computed from another's. readsKey says that f looks at the key.
+func derived[K, V, V2 any](of *edge.View[K, V], readsKey bool, f func(K, V) (V2, bool)) *edge.View[K, V2] {
 	open := func(open func(edge.Place) (edge.Lookup[K, V], error)) func(p edge.Place) (edge.Lookup[K, V2], error) {
 		if open == nil {
 			return nil
@@ -127,10 +127,11 @@ func derived[K, V, V2 any](of *edge.View[K, V], f func(K, V) (V2, bool)) *edge.V
 		}
 	}
 	return &edge.View[K, V2]{
-		Store:  func() string { return "" },
-		Stores: of.Stores,
-		Serdes: func() (serde.Serde[K], serde.Serde[V2]) { k, _ := of.Serdes(); return k, nil },
-		Open:   open(of.Open), OpenAsOf: open(of.OpenAsOf), History: of.History,
+		Store:    func() string { return "" },
+		Stores:   of.Stores,
+		Serdes:   func() (serde.Serde[K], serde.Serde[V2]) { k, _ := of.Serdes(); return k, nil },
+		ReadsKey: readsKey || of.ReadsKey,
+		Open:     open(of.Open), OpenAsOf: open(of.OpenAsOf), History: of.History,
 		Rows: func(c any) any { return state.MapRows(rowsOf(of, c), f) },
 	}
 }
@@ -176,5 +177,5 @@ func (t Table[K, V]) Materialize[_ edge.Called](name string, opts ...state.Optio
 		}
 		return Expiring(rows, at, next, func(m *edge.Meta, k K, c Change[V]) error { return put(m, k, c.New) })
 	})
-	return Table[K, V]{out, rows.View()}
+	return Table[K, V]{rows.Coalesced(out), rows.View()}
 }

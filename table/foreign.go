@@ -105,7 +105,7 @@ func joinForeign[K, V, K2, V2, R any](t Table[K, V], o Table[K2, V2], j *foreign
 		}
 		return Expiring(rows, at, next, resolve)
 	})
-	return Table[K, R]{out, rows.View()}
+	return Table[K, R]{rows.Coalesced(out), rows.View()}
 }
 
 // resolve settles the serdes: those of the two tables' rows.

@@ -19,7 +19,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 	if src.Node() == nil {
 		return Table[K, V]{}
 	}
-	f := &source[K, V]{b: b, src: src.Node(), rows: OwnRows[K, V](b, t.Name, opts)}
+	f := &source[K, V]{b: b, src: src.Node(), rows: makeRows[K, V](b, t.Name, opts, true)}
 	t = t.InPlace()
 	f.topicKey = t.Key
 	f.rows.Use(serde.At(t.Key, serde.Place{Topic: t.Name, Key: true, Changelog: true}), serde.At(t.Value, serde.Place{Topic: t.Name, Changelog: true}))
@@ -33,6 +33,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 	}, f.open)
 	if len(opts) > 0 {
 		f.store()
+		src.Node().Topic.Bootstrap = src.Node().Topic.Bootstrap || opts[0].Bootstrap
 	}
 	view := f.rows.View()
 	stores := view.Stores
@@ -50,7 +51,7 @@ func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.O
 		}
 		return ""
 	}
-	return Table[K, V]{f.out, view}
+	return Table[K, V]{f.rows.Coalesced(f.out), view}
 }
 
 // source is the node of a table read from a topic.

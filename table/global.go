@@ -23,6 +23,9 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 		return Global[K, V]{}
 	}
 	for _, o := range opts {
+		if o.Coalesce {
+			b.Fail(0, "GlobalFrom %q with Coalesce: nothing follows a global table", t.Name)
+		}
 		if o.TTL != 0 {
 			b.Fail(0, "GlobalFrom %q with a TTL: its topic says what is there", t.Name)
 		}
@@ -30,7 +33,7 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 			b.Fail(0, "GlobalFrom %q with a History: a global table keeps the latest rows alone", t.Name)
 		}
 	}
-	g := Global[K, V]{rows: OwnRows[K, V](b, t.Name, opts)}
+	g := Global[K, V]{rows: makeRows[K, V](b, t.Name, opts, true)}
 	g.rows.Use(t.Key, t.Value)
 	g.out = src.Apply[K, Change[V]](edge.Op{
 		Kind: "KTABLE-SOURCE", Keeps: edge.Need{Key: true}, Stores: []any{g.rows.Pending()},

@@ -151,7 +151,7 @@ func aggregate[K, V, A any](g Grouped[K, V], what, kind, name string, add, remov
 			add: edge.Guard(at, rows.val, add), remove: edge.Guard(at, rows.val, remove)}
 		return Expiring(rows, at, next, a.receive)
 	})
-	return Table[K, A]{out, rows.View()}
+	return Table[K, A]{rows.Coalesced(out), rows.View()}
 }
 
 // aggregator is an aggregate of groups in one task.

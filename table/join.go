@@ -92,7 +92,7 @@ func joinSide[K, V, O, R any](t Table[K, V], other *edge.View[K, O], kind string
 	op.Touch, op.Stores = true, other.Stores()
 	op.Resolve = func(n *edge.Node, in edge.Serdes) (edge.Serdes, error) {
 		k, _ := other.Serdes()
-		n.Reads.Key = edge.ReadsKey(in, k)
+		n.Reads.Key = other.ReadsKey || edge.ReadsKey(in, k)
 		return edge.Serdes{Key: in.Key}, nil
 	}
 	out := t.out.Apply[K, Change[R]](op, func(at edge.Place, next edge.Emit[K, Change[R]]) (edge.Emit[K, Change[V]], error) {
@@ -133,9 +133,10 @@ func joinSide[K, V, O, R any](t Table[K, V], other *edge.View[K, O], kind string
 // joinedView computes the rows of a join from those of its sides.
 func joinedView[K, V, V2, R any](l *edge.View[K, V], r *edge.View[K, V2], left, right bool, f func(serde.Opt[V], serde.Opt[V2]) R) *edge.View[K, R] {
 	return &edge.View[K, R]{
-		Store:  func() string { return "" },
-		Stores: func() []any { return append(l.Stores(), r.Stores()...) },
-		Serdes: func() (serde.Serde[K], serde.Serde[R]) { k, _ := l.Serdes(); return k, nil },
+		Store:    func() string { return "" },
+		Stores:   func() []any { return append(l.Stores(), r.Stores()...) },
+		Serdes:   func() (serde.Serde[K], serde.Serde[R]) { k, _ := l.Serdes(); return k, nil },
+		ReadsKey: l.ReadsKey || r.ReadsKey,
 		Open: func(p edge.Place) (edge.Lookup[K, R], error) {
 			getL, err := l.Open(p)
 			getR, err2 := r.Open(p)

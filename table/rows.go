@@ -34,12 +34,23 @@ func NewRows[K, V any](b *topology.Builder, spec state.Spec[state.Timestamped[K,
 
 // OwnRows are the rows of an operator's own store of that name. The operator's node has to call Resolve in its own.
 func OwnRows[K, V any](b *topology.Builder, name string, opts []state.Options) *Rows[K, V] {
+	return makeRows[K, V](b, name, opts, false)
+}
+
+// makeRows is OwnRows, for tables read from a topic too.
+func makeRows[K, V any](b *topology.Builder, name string, opts []state.Options, fromTopic bool) *Rows[K, V] {
 	if len(opts) > 1 {
 		b.Fail(0, "%q is given %d Options, want one at most", name, len(opts))
 	}
 	for _, o := range opts {
 		if o.History < 0 {
 			b.Fail(0, "%q: negative History %v", name, o.History)
+		}
+		if o.Bootstrap && !fromTopic {
+			b.Fail(0, "%q: Bootstrap is for tables from a topic", name)
+		}
+		if o.Coalesce && o.History != 0 {
+			b.Fail(0, "%q: Coalesce with a History: versions are passed on one by one", name)
 		}
 	}
 	return &Rows[K, V]{b: b, name: name, opts: opts}

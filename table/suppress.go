@@ -209,10 +209,10 @@ func (b *buffer[K, V]) open(at edge.Place, next edge.Emit[K, Change[V]]) (edge.E
 		buffer: b, at: at, next: next, rows: state.RawKV[K, held[V]](h.(state.Timestamped[K, held[V]])),
 		keys: edge.NewKeyer(at, b.key), dec: serde.Single(b.key), observed: at.Keep(b.name + " observed"),
 	}
-	at.OnEnd(func(committed bool) {
-		x.loaded = x.loaded && committed // the queue is that of the store, which has gone back
-	})
-	return x.receive, nil
+	if b.until.MaxRecords > 0 || b.until.MaxBytes > 0 {
+		x.records, x.bytes = at.Keep(b.name+" records"), at.Keep(b.name+" bytes")
+	}
+	return x.receive, x.rows.Schedule(func(h held[V], _ int64) int64 { return h.due })
 }
 
 var errFull = fmt.Errorf("table: the buffer of a Suppress that must not pass on early is full")

@@ -1,11 +1,9 @@
 package table
 
 import (
-	"bytes"
-	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
@@ -17,67 +15,36 @@ type suppressor[K, V any] struct {
 	*buffer[K, V]
 	at       edge.Place
 	next     edge.Emit[K, Change[V]]
-	rows     *store.KV[held[V]]
+	rows     *store.KV[held[V]] // in the order in which they are due
 	keys     *edge.Keyer[K]
 	dec      serde.Serde[K] // of this goroutine
 	observed *int64         // the highest time seen; -1: none
-	queue    queue          // the held keys in the order in which they are due
-	bytes    int64          // they and their updates take, where that is limited
-	loaded   bool           // the queue is that of the store
-	scratch  []byte
-}
-
-// queued is a held key.
-type queued struct {
-	due int64
-	key []byte
-}
-
-// queue is a heap of held keys, by time and then key bytes.
-type queue []queued
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(q[i].due, q[j].due), bytes.Compare(q[i].key, q[j].key)) < 0
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(queued)) }
-func (q *queue) Pop() any {
-	n := len(*q) - 1
-	x := (*q)[n]
-	(*q)[n] = queued{}
-	*q = (*q)[:n]
-	return x
+	// Where they are limited: how many updates are held, and their bytes.
+	records, bytes *int64
+	scratch        []byte
 }
 
 func (x *suppressor[K, V]) receive(m *edge.Meta, k K, c Change[V]) error {
-	if !x.loaded {
-		if err := x.load(); err != nil {
-			return err
-		}
-	}
 	*x.observed = max(*x.observed, m.Time)
 	if err := x.hold(m, k, c); err != nil {
 		return err
 	}
-	for len(x.queue) > 0 && x.wait != forever && x.queue[0].due <= *x.observed-x.wait {
-		if err := x.pass(m); err != nil {
+	if x.wait != forever {
+		if err := x.pass(m, *x.observed-x.wait, false); err != nil {
 			return err
 		}
 	}
-	for x.full() {
-		if x.until.Full == Stop {
-			return x.at.Failed(fmt.Errorf("%w: %s holds %d records, %d bytes", errFull, x.name, len(x.queue), x.bytes))
-		}
-		if err := x.pass(m); err != nil {
-			return err
-		}
+	if !x.full() {
+		return nil
 	}
-	return nil
+	if x.until.Full == Stop {
+		return x.at.Failed(fmt.Errorf("%w: %s holds %d records, %d bytes", errFull, x.name, *x.records, *x.bytes))
+	}
+	return x.pass(m, math.MaxInt64, true)
 }
 
 func (x *suppressor[K, V]) full() bool {
-	return x.until.MaxRecords > 0 && len(x.queue) > x.until.MaxRecords || x.until.MaxBytes > 0 && x.bytes > x.until.MaxBytes
+	return x.until.MaxRecords > 0 && *x.records > int64(x.until.MaxRecords) || x.until.MaxBytes > 0 && *x.bytes > x.until.MaxBytes
 }
 
 // hold puts an update into the buffer: in place of an earlier one of the key, whose place in the order it keeps.
@@ -97,7 +64,6 @@ func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
 		}
 	} else {
 		h.due, h.prior = x.due(k, m.Time), c.Old
-		heap.Push(&x.queue, queued{h.due, bytes.Clone(key.Bytes)})
 	}
 	h.value, h.time, h.topic, h.partition, h.offset = c.New, m.Time, m.Topic, m.Partition, m.Offset
 	h.headers = m.AppendRaw(nil)
@@ -107,8 +73,11 @@ func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
 	return x.rows.Put(key, h, m.Time)
 }
 
-// count adds the size of an update to that of the buffer, or takes it off.
+// count adds an update to what the buffer holds, or takes it off.
 func (x *suppressor[K, V]) count(key []byte, h held[V], sign int64) error {
+	if x.until.MaxRecords > 0 || x.until.MaxBytes > 0 {
+		*x.records = max(*x.records, 0) + sign
+	}
 	if x.until.MaxBytes == 0 {
 		return nil
 	}
@@ -117,56 +86,42 @@ func (x *suppressor[K, V]) count(key []byte, h held[V], sign int64) error {
 		return err
 	}
 	x.scratch = b
-	x.bytes += sign * int64(len(key)+len(b))
+	*x.bytes = max(*x.bytes, 0) + sign*int64(len(key)+len(b))
 	return nil
 }
 
-// pass passes on the update that is due first.
-func (x *suppressor[K, V]) pass(m *edge.Meta) error {
-	q := heap.Pop(&x.queue).(queued)
-	probe := edge.Meta{Key: q.key}
-	x.at.Hash(&probe)
-	key := KeyOf(&probe)
-	h, _, there, err := x.rows.Get(key)
-	if err != nil || !there {
-		return err
-	}
-	if err := x.count(q.key, h, -1); err != nil {
-		return err
-	}
-	if err := x.rows.Delete(key, m.Time); err != nil {
-		return err
-	}
-	if x.until.UntilClose && !h.value.OK {
-		return nil // deleted before it was ever passed on
-	}
-	k, err := x.dec.Decode(q.key)
+// pass passes on the updates that are due up to a time, by time and then key bytes; or just until the buffer is not full.
+func (x *suppressor[K, V]) pass(m *edge.Meta, limit int64, full bool) error {
+	at := m.Time
+	return x.rows.Due(limit, 0, func(key store.Key, h held[V], _ int64) error {
+		m.Time = at
+		if err := x.count(key.Bytes, h, -1); err != nil {
+			return err
+		}
+		if h.value.OK || !x.until.UntilClose { // else it was deleted before it was ever passed on
+			if err := x.emit(m, key.Bytes, h); err != nil {
+				return err
+			}
+		}
+		if full && !x.full() {
+			return store.Enough
+		}
+		return nil
+	})
+}
+
+func (x *suppressor[K, V]) emit(m *edge.Meta, key []byte, h held[V]) error {
+	k, err := x.dec.Decode(key)
 	if err != nil {
 		return err
 	}
 	saved := *m
-	m.Key, m.Hashed, m.NoKey, m.Val = q.key, false, false, nil
+	m.Key, m.Hashed, m.NoKey, m.Val = key, false, false, nil
 	m.Time, m.Headers, m.RawHeaders = h.time, nil, h.headers
 	m.Topic, m.Partition, m.Offset = h.topic, h.partition, h.offset
 	err = x.next(m, k, Change[V]{Old: h.prior, New: h.value})
 	*m = saved
 	return err
-}
-
-// load makes the queue that of the store: at the first record, and after an abort.
-func (x *suppressor[K, V]) load() error {
-	x.queue, x.bytes, x.loaded = x.queue[:0], 0, true
-	for e, err := range x.rows.Range(nil, nil, false) {
-		if err != nil {
-			return err
-		}
-		x.queue = append(x.queue, queued{e.Value.due, bytes.Clone(e.Key)})
-		if err := x.count(e.Key, e.Value, 1); err != nil {
-			return err
-		}
-	}
-	heap.Init(&x.queue)
-	return nil
 }
 
 // heldSerde writes a held update: due(8) time(8) offset(8) partition(4), then topic, headers, prior and value, each with

@@ -209,7 +209,7 @@ func (c *Counter) Add(n int64) { *c.n += n }
 
 // Process adds a processor. open is called once for each task; stores are what it may ask its Context for.
 func (o Output[K, V]) Process[K2, V2 any](name string, open Opener[K, V, K2, V2], stores ...state.AnySpec) Output[K2, V2] {
-	if !o.ok() || !o.b.checkProcessor(name, open == nil) {
+	if !o.ok() || !o.b.checkProcessor(name, open == nil, stores) {
 		return Output[K2, V2]{b: o.b}
 	}
 	return o.processor(edge.Op{Kind: "KSTREAM-PROCESSOR", Label: name, Reads: edge.Need{Key: true, Val: true}, Stores: specs(stores)}, expiring(stores), open)
@@ -235,7 +235,7 @@ func (o Output[K, V]) processor[K2, V2 any](op edge.Op, expire []string, open Op
 
 // ProcessValues adds a processor that cannot change keys, so that nothing after it needs repartitioning.
 func (o Output[K, V]) ProcessValues[V2 any](name string, open ValueOpener[K, V, V2], stores ...state.AnySpec) Output[K, V2] {
-	if !o.ok() || !o.b.checkProcessor(name, open == nil) {
+	if !o.ok() || !o.b.checkProcessor(name, open == nil, stores) {
 		return Output[K, V2]{b: o.b}
 	}
 	op := edge.Op{
@@ -270,7 +270,15 @@ func (o Output[K, V]) ProcessValues[V2 any](name string, open ValueOpener[K, V, 
 	})
 }
 
-func (b *Builder) checkProcessor(name string, nilOpener bool) bool {
+func (b *Builder) checkProcessor(name string, nilOpener bool, stores []state.AnySpec) bool {
+	for _, s := range stores {
+		if s == nil {
+			continue // connect says so
+		}
+		if option := state.PlanOf(s).Table; option != "" {
+			b.Fail(0, "Process %q: the store %q has %s, which is for tables", name, s.Name(), option)
+		}
+	}
 	if err := checkName(name); err != nil {
 		b.Fail(0, "Process: %v", err)
 		return false

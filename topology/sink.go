@@ -90,7 +90,7 @@ func (s *sink[K, V]) receive(m *edge.Meta, k K, v V) error {
 			return s.at.Task.Failed(s.at.Node, edge.Produce, err)
 		}
 	case key != nil:
-		partition = Partition(key, s.out.Partitions())
+		partition = Partition(serde.PartitionKey(s.topic.Key, key), s.out.Partitions())
 	}
 	var headers []byte
 	if m.Headers != nil || len(m.RawHeaders) > 0 {

@@ -102,6 +102,7 @@ type Topic struct {
 	Sinks       []*Node
 	Reset       Reset
 	Table       bool // a table's source: the topic is its changelog
+	Bootstrap   bool // read to its end before other topics of the task
 	Global      bool // read in full by every instance
 	Pos         string
 	KeySerde    string

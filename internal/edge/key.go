@@ -97,6 +97,8 @@ type View[K, V any] struct {
 	OpenAsOf func(p Place) (Lookup[K, V], error)
 	// History is how far back OpenAsOf reaches, in ms.
 	History int64
+	// ReadsKey says that a lookup calls user code with the typed key, so that its bytes do not do.
+	ReadsKey bool
 	// Filtered says that rows which fail a filter come as deletions that may be useless: of rows never passed on.
 	Filtered bool
 	// Rows gives the state.Rows of a table that has no store, for a state.Client; nil if it has one.

@@ -59,6 +59,9 @@ type Task interface {
 	// Keep returns a value that is committed with the positions and goes back with an abort: -1 at first, after a restart what
 	// the last commit had. name says whose it is, once in a task. A node has it from the first record on.
 	Keep(name string) *int64
+	// OnFlush calls f when a transaction is about to be committed, before stores are: what n holds back until then goes on.
+	// The nodes above n come first.
+	OnFlush(n *Node, f func() error)
 	// OnEnd calls f when a transaction has ended: what a node remembers outside of its stores must go back with an abort.
 	OnEnd(f func(committed bool))
 	// OnClose calls f when the task closes.

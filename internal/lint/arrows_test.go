@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 
 	"internal/sim":              {"stream"},
 	"internal/conformance":      {}, // its tests use the public packages
+	"internal/model":            {}, // its tests use the public packages
 	"internal/conformance/pack": {"internal/conformance"},
 
 	"cmd/thalweg":   {"internal/engine", "internal/kafka", "internal/registry/topic"},

@@ -26,7 +26,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kmsg", []string{"internal/kafka", "internal/engine"}, []string{"internal/sim"}, "messages of the protocol"},
 	{"github.com/klauspost/compress", []string{"internal/batch"}, nil, "gzip, snappy and zstd of record batches"},
 	{"github.com/pierrec/lz4/v4", []string{"internal/batch"}, nil, "lz4 of record batches"},
-	{"github.com/twmb/murmur3", []string{"table"}, nil, "the hash of foreign-key joins"},
+	{"github.com/twmb/murmur3", []string{"table"}, []string{"internal/model"}, "the hash of foreign-key joins"},
 	{"github.com/prometheus/client_golang", []string{"internal/ops"}, nil, "metrics"},
 	{"github.com/linkedin/goavro/v2", []string{"serde/avro"}, nil, "the binary encoding of Avro"},
 	{"google.golang.org/protobuf", []string{"serde/protobuf", "serde/registry", "internal/protofile", "internal/registry", "examples/enrich"}, []string{"cmd/thalweg"}, "protobuf messages"},

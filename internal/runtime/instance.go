@@ -35,6 +35,7 @@ type Config struct {
 	ExactlyOnce    bool
 	Commit         time.Duration
 	Workers        int
+	MaxIdle        time.Duration // for an input that is read to its end
 	Memory         int64
 	Drain          time.Duration
 	Retry          time.Duration // without a commit that succeeds, until the instance gives up
@@ -81,6 +82,7 @@ type Instance struct {
 	hasher store.Hasher
 	plan   plan
 
+	now      func() time.Time // of operators
 	globals  []*task.Global
 	passed   positions      // of the globals' topics
 	follower *kafka.Fetcher // of the topics of globals
@@ -148,6 +150,7 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		}
 	}()
 	in.ctx, in.cancel = context.WithCancelCause(context.Background())
+	in.now = clock(ctx)
 	defer in.cancel(nil)
 	dir := filepath.Join(in.cfg.Dir, "apps", in.cfg.App)
 	if in.id, err = openIdentity(dir, in.cfg); err != nil {

@@ -32,11 +32,11 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		return nil, err
 	}
 	t, err = task.Open(task.Env{
-		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: time.Now,
+		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
 		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
-		Out:    func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
-		Reads:  func(topic string) bool { return a.key.partition < in.plan.partitions[topic] },
-		Wake:   a.worker.poke,
+		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
+		Reads: func(topic string) bool { return a.key.partition < in.plan.partitions[topic] },
+		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle,
 		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -32,6 +33,9 @@ type agenda[V any] struct {
 func agendaOf(store string) string { return store + " by time" }
 
 const kindAgenda = "agenda"
+
+// Enough ends a [KV.Due] after a row, without an error.
+var Enough = errors.New("store: enough")
 
 // dueAtOnce is how many entries are taken up together.
 const dueAtOnce = 256
@@ -168,7 +172,7 @@ func (t *KV[V]) Next() int64 { return t.agenda.next }
 
 // Due deletes each row whose time is at most limit and calls f with it, in the order of time and key bytes. Rows that f
 // writes join in if they come after the row at hand; else they wait for the next call. lag is how long after its time
-// a row's deletion is. k and v are f's to use until it returns.
+// a row's deletion is. k and v are f's to use until it returns. After [Enough] from f the other rows stay.
 func (t *KV[V]) Due(limit, lag int64, f func(k Key, v V, when int64) error) error {
 	a := t.agenda
 	if a.next > limit {
@@ -193,7 +197,11 @@ func (t *KV[V]) Due(limit, lag int64, f func(k Key, v V, when int64) error) erro
 		}
 		for _, entry := range keys {
 			a.taken = entry
-			if err := t.take(entry, lag, f); err != nil {
+			switch err := t.take(entry, lag, f); {
+			case err == Enough:
+				a.next = min(a.next, timeOf(entry))
+				return nil
+			case err != nil:
 				a.next = noTime
 				return err
 			}

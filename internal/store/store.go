@@ -149,5 +149,6 @@ type Plan struct {
 	Retention int64             // of windows, ms
 	History   int64             // of versions, ms
 	TTL       int64             // of rows, ms; 0: they stay
+	Table     string            // the option of its declaration that is for tables alone; "": none
 	Err       error             // what is wrong with the declaration
 }

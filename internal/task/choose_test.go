@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/internal/task/tasktest"
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -190,4 +194,67 @@ func TestBatchThatCannotBeReadNamesItsPlace(t *testing.T) {
 	if _, err := b.Process(1); err == nil || !strings.Contains(err.Error(), "a-0@0") {
 		t.Errorf("%v, want an error that names a-0@0", err)
 	}
+}
+
+// TestDryInputsAreWaitedForSoLong shows how long those read to their ends may hold the others up: together, not one after
+// another, and from when they were first seen empty.
+func TestDryInputsAreWaitedForSoLong(t *testing.T) {
+	b := tasktest.Open(t, func(b *topology.Builder) {
+		topology.Source(b, texts("a")).Merge(topology.Source(b, texts("b")), topology.Source(b, texts("c"))).Sink(texts("out"))
+	}, tasktest.Options{MaxIdle: time.Second})
+	b.Feed("b", 0)
+	b.Feed("c", 0)
+	b.Feed("a", 0, at(10, "k", "a10"), at(30, "k", "a30"))
+	want := func(what string, n int, out string) {
+		t.Helper()
+		if got := b.Run(); got != n {
+			t.Errorf("%s: %d records, want %d", what, got, n)
+		}
+		wantValues(t, what, b.Out("out").Open(), out)
+	}
+	want("at first", 0, "")
+	b.Now = b.Now.Add(999 * time.Millisecond)
+	want("just before", 0, "")
+	b.Feed("b", 0, at(5, "k", "b5"))
+	want("one has come, the other is awaited", 0, "")
+	b.Now = b.Now.Add(time.Millisecond)
+	want("c has been empty for so long, and b is again", 1, "b5")
+	b.Now = b.Now.Add(time.Second)
+	want("both", 2, "b5 a10 a30")
+}
+
+// TestBootstrapComesFirst shows that the topic of a table is read up to where it ended at the start before anything else,
+// whatever the times, again after an abort, and no further.
+func TestBootstrapComesFirst(t *testing.T) {
+	b := tasktest.Open(t, func(b *topology.Builder) {
+		names := table.From(b, texts("names"), state.Options{Bootstrap: true})
+		stream.From(b, texts("a")).LeftJoinTable("j", names, func(v string, n serde.Opt[string]) string { return v + "/" + n.Or("-") }).To(texts("out"))
+	}, tasktest.Options{})
+	b.Feed("a", 0, at(10, "k", "a10"))
+	if n := b.Run(); n != 0 {
+		t.Errorf("%d records while nothing is known of the table", n)
+	}
+	feed := func() {
+		b.Feed("names", 1, at(20, "k", "n20"), at(50, "x", "n50"))
+		if n := b.Run(); n != 2 {
+			t.Errorf("%d records while the table has one more", n)
+		}
+		b.Feed("names", 0, at(90, "k", "n90"))
+	}
+	feed()
+	if n := b.Run(); n != 2 {
+		t.Errorf("%d records, want the table's last and the stream's", n)
+	}
+	b.Feed("names", 0, at(95, "k", "n95"))
+	b.Feed("a", 0, at(94, "k", "a94"))
+	b.Run()
+	wantValues(t, "out", b.Out("out").Open(), "a10/n90 a94/n90")
+	b.Abort()
+	b.Feed("a", 0, at(10, "k", "a10"))
+	if n := b.Run(); n != 0 {
+		t.Errorf("%d records after the abort, while nothing is known of the table", n)
+	}
+	feed()
+	b.Run()
+	wantValues(t, "out", b.Out("out").Open(), "a10/n90")
 }

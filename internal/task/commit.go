@@ -25,6 +25,11 @@ func (t *Task) DirtyBytes() (n int64) {
 // Flush writes the changed rows of every store to its changelog. to gives the changelog's way in, for the task's own
 // partition. Until Ended or Abort the task takes no record.
 func (t *Task) Flush(to func(changelog string) (edge.Out, error)) error {
+	for _, h := range t.onFlush {
+		if err := h.f(); err != nil {
+			return err
+		}
+	}
 	t.flushed = true
 	for _, o := range t.stores {
 		var w store.Changelog = nowhere{}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/edge"
@@ -46,10 +47,13 @@ type input struct {
 	end       int64 // known to be readable; -1: unknown
 	time      int64 // highest time taken; -1: none
 	timeThen  int64 // the same at the last commit
+
+	first      int64     // of a bootstrap input: what has to be read of it before others; -1: not known
+	emptySince time.Time // when it was first seen empty; zero: it is not
 }
 
 func newInput(topic *edge.Topic, partition int32, e edge.Entrance, touch []store.Store) *input {
-	return &input{topic: topic, partition: partition, entrance: e, touch: touch, end: -1, time: -1, timeThen: -1}
+	return &input{topic: topic, partition: partition, entrance: e, touch: touch, end: -1, first: -1, time: -1, timeThen: -1}
 }
 
 // clear forgets what is queued and goes to position.
@@ -104,6 +108,7 @@ func (t *Task) head(in *input) (ok bool, err error) {
 			continue
 		}
 		in.headTime, in.hasHead, t.loaded = tm, true, in
+		in.emptySince = time.Time{}
 	}
 	return true, nil
 }

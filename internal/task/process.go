@@ -86,8 +86,16 @@ func (t *Task) run(limit int, panicked *any) (n int, err error) {
 // choose returns the input whose head has the smallest time, nil if there is none or one has to be waited for. Equal times
 // go by the order of the sources.
 func (t *Task) choose() (*input, error) {
+	inputs := t.inputs
+	if t.boot != nil {
+		var err error
+		if inputs, err = t.behind(); err != nil {
+			return nil, err
+		}
+	}
 	var best *input
-	for _, in := range t.inputs {
+	wait := false
+	for _, in := range inputs {
 		ok := in.hasHead
 		if !ok {
 			var err error
@@ -96,16 +104,56 @@ func (t *Task) choose() (*input, error) {
 			}
 		}
 		if !ok {
-			if len(t.inputs) > 1 && (in.end < 0 || in.fetched < in.end) {
-				return nil, nil
-			}
+			wait = len(t.inputs) > 1 && t.awaits(in) || wait
 			continue
 		}
 		if best == nil || in.headTime < best.headTime {
 			best = in
 		}
 	}
+	if wait {
+		return nil, nil
+	}
 	return best, nil
+}
+
+// awaits reports whether others have to wait for an empty input: it is known to have more, or nothing is known of it, or it
+// has not been empty for so long as it is to be waited for.
+func (t *Task) awaits(in *input) bool {
+	if in.end < 0 || in.fetched < in.end {
+		return true
+	}
+	if t.env.MaxIdle == 0 {
+		return false
+	}
+	now := t.env.Now()
+	if in.emptySince.IsZero() {
+		in.emptySince = now
+	}
+	return now.Sub(in.emptySince) < t.env.MaxIdle
+}
+
+// behind returns the inputs that are to be read to their ends before others and have not been; all inputs, if there are no
+// such.
+func (t *Task) behind() ([]*input, error) {
+	t.left = t.left[:0]
+	for _, in := range t.boot {
+		if !in.hasHead {
+			if _, err := t.head(in); err != nil {
+				return nil, err
+			}
+		}
+		if in.first < 0 {
+			in.first = in.end
+		}
+		if in.first < 0 || in.at0() < in.first {
+			t.left = append(t.left, in)
+		}
+	}
+	if len(t.left) > 0 {
+		return t.left, nil
+	}
+	return t.inputs, nil
 }
 
 // take processes the head of in.
@@ -158,6 +206,12 @@ func (t *Task) Dry() bool {
 		}
 	}
 	return t.Idle()
+}
+
+// Taken returns where the record was read that Process took last, right after a Process that took one.
+func (t *Task) Taken() (topic string, partition int32, offset int64) {
+	in := t.current
+	return in.topic.Name, in.partition, in.position - 1
 }
 
 // Processed returns how many records the task has taken since it was opened.

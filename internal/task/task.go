@@ -11,10 +11,12 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
@@ -31,8 +33,9 @@ type Env struct {
 	Logger    *slog.Logger
 	Dir       string
 	Now       func() time.Time
-	Wake      func() // gives the task a turn soon; may be called by any goroutine
-	Strict    bool   // check that callbacks leave their arguments alone
+	Wake      func()        // gives the task a turn soon; may be called by any goroutine
+	MaxIdle   time.Duration // how long to wait for an input that is read to its end, while others have records
+	Strict    bool          // check that callbacks leave their arguments alone
 
 	Out    func(topic string) (edge.Out, error)
 	Reads  func(topic string) bool // whether the topic has the task's partition
@@ -81,6 +84,7 @@ type Task struct {
 	current    *input // of the record at hand; nil in a punctuation
 	loaded     *input // whose head meta is, untouched; nil: none's
 	inputs     []*input
+	boot, left []*input // of inputs: those to be read to their ends first, and those of them that have not been (scratch)
 	recv       map[*edge.Node]any
 	opening    map[*edge.Node]bool
 	stores     []*opened
@@ -91,6 +95,7 @@ type Task struct {
 	turns      turns
 	kept       kept
 	counters   map[counterKey]*int64
+	onFlush    []flushHook
 	onEnd      []func(committed bool)
 	onClose    []func() error
 
@@ -143,7 +148,11 @@ func Open(env Env) (t *Task, err error) {
 		if err != nil {
 			return t, err
 		}
-		t.inputs = append(t.inputs, newInput(n.Topic, env.Partition, f.(edge.Entrance), t.touched(n)))
+		in := newInput(n.Topic, env.Partition, f.(edge.Entrance), t.touched(n))
+		t.inputs = append(t.inputs, in)
+		if n.Topic.Bootstrap {
+			t.boot = append(t.boot, in)
+		}
 	}
 	return t, t.kept.check()
 }
@@ -313,6 +322,19 @@ func (t *Task) Counters(f func(node, name string, dropped bool, n int64)) {
 	for k, n := range t.counters {
 		f(k.node, k.name, k.dropped, *n)
 	}
+}
+
+// OnFlush implements edge.Task.
+func (t *Task) OnFlush(n *edge.Node, f func() error) {
+	h := flushHook{slices.Index(t.env.Sub.Nodes, n), f}
+	i, _ := slices.BinarySearchFunc(t.onFlush, h, func(a, b flushHook) int { return cmp.Compare(a.place, b.place) })
+	t.onFlush = slices.Insert(t.onFlush, i, h)
+}
+
+// flushHook is what a node does before a commit.
+type flushHook struct {
+	place int // of the node: parents before children
+	f     func() error
 }
 
 // OnEnd implements edge.Task.

@@ -31,6 +31,9 @@ func (s timeSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
 	return timeSerde[K]{serde.At(s.of, p), s.size}
 }
 
+// PartitionKey is the key inside: see serde.PartitionKey.
+func (s timeSerde[K]) PartitionKey(key []byte) []byte { return inside(key, 8) }
+
 func (s timeSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
 	if err != nil {
@@ -64,6 +67,9 @@ func (s sessionSerde[K]) At(p serde.Place) serde.Serde[window.Key[K]] {
 	return sessionSerde[K]{serde.At(s.of, p)}
 }
 
+// PartitionKey is the key inside: see serde.PartitionKey.
+func (s sessionSerde[K]) PartitionKey(key []byte) []byte { return inside(key, 16) }
+
 func (s sessionSerde[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	dst, err := appendKey(dst, s.of, k.Key)
 	if err != nil {
@@ -93,6 +99,14 @@ func appendKey[K any](dst []byte, s serde.Serde[K], k K) ([]byte, error) {
 		return nil, fmt.Errorf("windowed: the key %v within a window is null", k)
 	}
 	return out, nil
+}
+
+// inside is the key before the n bytes of its window; what is too short is no windowed key and stays whole.
+func inside(key []byte, n int) []byte {
+	if len(key) < n {
+		return key
+	}
+	return key[:len(key)-n]
 }
 
 // split parts data into the key and the n bytes behind it.

@@ -66,6 +66,8 @@ type Driver struct {
 	dropped    map[string]int64 // of tasks that are gone
 	woken      chan struct{}    // a call of some task has ended
 	written    func(topic string, r topology.Record[[]byte, []byte])
+	processed  func(task string, at topology.Origin, r topology.Record[[]byte, []byte])
+	after      after
 }
 
 // place is a partition.
@@ -209,7 +211,8 @@ func (d *Driver) Commit() {
 func (d *Driver) Written(f func(topic string, r topology.Record[[]byte, []byte])) { d.written = f }
 
 // Crash kills an instance between two records, its open transaction lost, and lets the others take over. What its disk
-// had not synced is lost as well.
+// had not synced is lost as well. Since the driver commits when it has nothing left to do, a transaction is open within
+// [Driver.After] alone.
 func (d *Driver) Crash(instance int) {
 	d.t.Helper()
 	in := d.instance(instance)
@@ -331,8 +334,9 @@ func (d *Driver) run() {
 	for {
 		for busy := true; busy; {
 			busy = false
-			for _, in := range d.instances {
-				busy = in.work() || busy
+			for i := 0; i < len(d.instances); i++ {
+				busy = d.instances[i].work() || busy
+				d.reach() // may change the instances
 			}
 		}
 		if d.opts.LeaveCalls || d.calling() == 0 {

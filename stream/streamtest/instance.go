@@ -26,6 +26,7 @@ type instance struct {
 	globals []*global
 	pending []written // in the open transaction, in order
 	since   int       // records since the last commit
+	taken   []taken   // since the last commit, if somebody asks
 }
 
 type taskKey struct {
@@ -99,7 +100,13 @@ func (in *instance) drop() {
 		}
 		in.db = nil
 	}
-	in.pending, in.since, in.alive = nil, 0, false
+	in.undo()
+	in.alive = false
+}
+
+// undo forgets the open transaction.
+func (in *instance) undo() {
+	in.pending, in.since, in.taken = nil, 0, nil
 }
 
 // forget closes a task and keeps its counts.
@@ -210,9 +217,12 @@ func (in *instance) work() (busy bool) {
 			}
 			busy = true
 		}
-		n, err := t.Process(d.opts.CommitEvery - in.since)
+		n, err := in.process(t, d.opts.CommitEvery-in.since)
 		if err != nil {
 			d.t.Fatal(err)
+		}
+		if in.since += n; d.boundary() {
+			return true
 		}
 		if err := t.Punctuate(); err != nil {
 			d.t.Fatal(err)
@@ -221,7 +231,6 @@ func (in *instance) work() (busy bool) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		in.since += n
 		busy = busy || n > 0 || worked
 		if in.since >= d.opts.CommitEvery || t.Asked() {
 			in.commit()
@@ -278,6 +287,12 @@ func (in *instance) publish() error {
 		if err := d.topics[at.topic].parts[at.partition].append(rs); err != nil {
 			return err
 		}
+	}
+	if d.processed != nil {
+		for _, x := range in.taken {
+			d.processed(x.task, x.at, x.record)
+		}
+		in.taken = in.taken[:0]
 	}
 	if d.written != nil {
 		for _, w := range in.pending {

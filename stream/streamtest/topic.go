@@ -6,6 +6,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -102,7 +103,7 @@ func (t *Topic[K, V]) partition(key []byte, chosen int) int32 {
 	case chosen >= 0:
 		return int32(chosen)
 	case key != nil:
-		return topology.Partition(key, int32(n))
+		return topology.Partition(serde.PartitionKey(t.t.Key, key), int32(n))
 	default:
 		return int32(t.d.rng.IntN(n))
 	}

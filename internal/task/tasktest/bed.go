@@ -22,8 +22,9 @@ const DeadLetters = "dead-letters"
 
 // Options of a Bed. The zero value is the first sub-topology, its failures ending the test's Process.
 type Options struct {
-	Sub    int
-	Decide func(task.Failure) task.Action // default: Stop
+	Sub     int
+	MaxIdle time.Duration
+	Decide  func(task.Failure) task.Action // default: Stop
 }
 
 // Bed is one task, partition 0 of its sub-topology. It is for the test's goroutine.
@@ -50,7 +51,7 @@ func Open(t testing.TB, define func(*topology.Builder), opts Options) *Bed {
 	b.Task, err = task.Open(task.Env{
 		Graph: g, Sub: g.Subs[opts.Sub], Context: context.Background(), Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return b.Now }, Out: func(topic string) (edge.Out, error) { return b.Out(topic), nil },
-		Reads: func(string) bool { return true }, Wake: func() {}, Hasher: store.NewHasher(1, 2), Decide: opts.Decide, DeadLetter: DeadLetters,
+		Reads: func(string) bool { return true }, Wake: func() {}, Hasher: store.NewHasher(1, 2), Decide: opts.Decide, MaxIdle: opts.MaxIdle, DeadLetter: DeadLetters,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,98 @@
+package stream_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/serde/windowed"
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/stream/streamtest"
+	"github.com/thalweg/thalweg/table"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// TestJoinWithATableThatLooksAtItsKeys joins with rows that are computed from key and value: a join that has the key's
+// bytes at hand has to decode them for that.
+func TestJoinWithATableThatLooksAtItsKeys(t *testing.T) {
+	rows := topology.NewTopic("rows", serde.String, serde.String)
+	others := topology.NewTopic("others", serde.String, serde.String)
+	results := topology.NewTopic("results", serde.String, serde.String)
+	both := func(l, r string) string { return l + r }
+	derived := map[string]func(t table.Table[string, string]) table.Table[string, string]{
+		"filter": func(t table.Table[string, string]) table.Table[string, string] {
+			return t.Filter(func(k, _ string) bool { return k == "a" })
+		},
+		"map with key": func(t table.Table[string, string]) table.Table[string, string] {
+			return t.MapWithKey(func(k, v string) string { return k + v })
+		},
+		"both, mapped": func(t table.Table[string, string]) table.Table[string, string] {
+			return t.MapWithKey(func(k, v string) string { return k + v }).MapValues(func(v string) string { return v })
+		},
+	}
+	for name, derive := range derived {
+		want := "x" + "1"
+		if name != "filter" {
+			want = "x" + "a1"
+		}
+		for kind, join := range map[string]func(b *topology.Builder, t table.Table[string, string]){
+			"stream": func(b *topology.Builder, t table.Table[string, string]) {
+				stream.From(b, others).JoinTable("j", t, both).To(results)
+			},
+			"table": func(b *topology.Builder, t table.Table[string, string]) {
+				table.From(b, others).Join(t, both).To(results)
+			},
+		} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				d := streamtest.New(t, func(b *topology.Builder) { join(b, derive(table.From(b, rows))) })
+				d.Topic(rows).Put("a", "1")
+				d.Topic(others).Put("a", "x")
+				d.Topic(results).Want(streamtest.KV("a", want))
+			})
+		}
+	}
+}
+
+// TestSelfJoinOfAnInstant shows that windows of 0 and 1 ms join each record with itself, and with others of its time: as
+// two stores would.
+func TestSelfJoinOfAnInstant(t *testing.T) {
+	results := topology.NewTopic("results", serde.String, serde.String)
+	for _, w := range []window.Join{window.Within(0), window.Within(0).After(time.Millisecond), window.Within(0).Grace(time.Millisecond)} {
+		d := streamtest.New(t, func(b *topology.Builder) {
+			s := stream.From(b, numbers)
+			s.Join("j", s, w, func(l, r int64) string { return fmt.Sprint(l, r) }).To(results)
+		})
+		in := d.Topic(numbers)
+		in.PutAt(5, "a", 1)
+		in.PutAt(5, "a", 2)
+		d.Topic(results).Want(streamtest.KV("a", "1 1"), streamtest.KV("a", "2 1"), streamtest.KV("a", "1 2"), streamtest.KV("a", "2 2"))
+	}
+}
+
+// TestWindowsOfAKeyAreInOnePartition: windowed keys go where their keys go, as in Kafka Streams.
+func TestWindowsOfAKeyAreInOnePartition(t *testing.T) {
+	for name, key := range map[string]serde.Serde[window.Key[string]]{
+		"time": windowed.Time(serde.String, 10*ms), "session": windowed.Session(serde.String),
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := topology.NewTopic("windows", key, serde.Int64)
+			d := streamtest.New(t, func(b *topology.Builder) {
+				stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10 * ms)).Count("counts").To(out)
+				stream.From(b, out).Output().Process("look", func(ctx *topology.Context[string, string]) (topology.Processor[window.Key[string], int64], error) {
+					return topology.ProcessorFunc[window.Key[string], int64](func(r topology.Record[window.Key[string], int64]) error {
+						if got, want := ctx.Origin().Partition, topology.Partition([]byte(r.Key.Key), 4); got != want {
+							t.Errorf("%v is in partition %d, its key's is %d", r.Key, got, want)
+						}
+						return nil
+					}), nil
+				})
+			})
+			for i := range 20 {
+				d.Topic(numbers).PutAt(window.Instant(10*i), fmt.Sprint("key", i%3), 1)
+			}
+			d.Topic(out).PutAt(0, window.Key[string]{Key: "key1", Start: 70, End: 80}, 5) // put by hand
+		})
+	}
+}
