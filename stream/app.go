@@ -219,7 +219,7 @@ func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
 	return runtime.Config{
 		Graph: a.topo.Graph(), App: c.App, Instance: c.Instance, Dir: c.Dir, Client: client, Logger: c.Logger,
 		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Drain: c.Drain,
-		Retry: c.TaskRetry,
+		Retry:   c.TaskRetry,
 		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
 		Addr: a.addr, NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
 		Events: runtime.Events{
