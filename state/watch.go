@@ -61,7 +61,7 @@ func (r Rows[K, V]) Watch(ctx context.Context, k K) iter.Seq2[serde.Opt[V], erro
 // WatchAll returns every row, now and as it changes, until ctx ends, which is the last error; an absent value is a deleted
 // row. It sees the rows of commits, not every value between them: whoever is slow gets the latest. Where it may have missed
 // something, because partitions moved or too much has changed, all rows come anew, and what has gone meanwhile as absent;
-// for that it remembers the keys there are.
+// for that it remembers the keys there are. With Local it follows the partitions that the instance has when it begins.
 func (r Rows[K, V]) WatchAll(ctx context.Context) iter.Seq2[Entry[K, serde.Opt[V]], error] {
 	return func(yield func(Entry[K, serde.Opt[V]], error) bool) {
 		w := watchedRows[K, V]{r: r, yield: yield, live: map[string]bool{}}

@@ -93,8 +93,9 @@ type Ops struct {
 	Token     string // bearer token
 	TLS       *tls.Config
 	// Queries serves the rows of tables to other instances and to Dial, and has this instance ask others for what it does
-	// not have. Beyond loopback it needs Token, or TLS that requires and verifies certificates of those who ask. The members
-	// of the group say where they are: who may join it has to be trusted, as with all the app's topics.
+	// not have. At most 256 questions, watches among them, are answered at once. Beyond loopback it needs Token, or TLS that
+	// requires and verifies certificates of those who ask. The members of the group say where they are: who may join it has
+	// to be trusted, as with all the app's topics.
 	Queries   bool
 	ScanLimit int // rows of one answer; who wants more asks again. Default 10000
 }

@@ -120,9 +120,8 @@ func (in *Instance) beginLocked(a *assigned) {
 			load[o.worker]++
 		}
 	}
-	a.worker = in.workers[0]
-	for _, w := range in.workers[1:] {
-		if load[w] < load[a.worker] {
+	for _, w := range in.workers {
+		if !w.leaving && (a.worker == nil || load[w] < load[a.worker]) {
 			a.worker = w
 		}
 	}

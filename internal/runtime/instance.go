@@ -96,10 +96,12 @@ type Instance struct {
 	cancel context.CancelCauseFunc
 
 	// moving is held while tasks change hands: between workers, or away from this instance. It protects movable, which says
-	// whether workers may come and go, and wanted, the number last asked for. It is taken before mu.
-	moving  sync.Mutex
-	movable bool
-	wanted  int
+	// whether workers may come and go, and wanted, the number last asked for. It is taken before mu, and
+	// after resizing, which is held by SetWorkers.
+	resizing sync.Mutex
+	moving   sync.Mutex
+	movable  bool
+	wanted   int
 
 	mu    sync.Mutex // protects following fields, and workers while the instance runs
 	tasks map[taskKey]*assigned
@@ -192,25 +194,28 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 func (in *Instance) startWorkers(ctx context.Context) error {
 	in.fetcher = in.cfg.Client.NewFetcher(in.deliver)
 	var wg sync.WaitGroup
+	var workers []*worker
 	errs := make([]error, max(in.id.workers, in.cfg.Workers))
 	for i := range errs {
 		p := in.cfg.Client.NewProducer(in.transactionalID(i), in.transactionTimeout())
 		wg.Go(func() { errs[i] = p.Init(ctx) })
 		if i < in.cfg.Workers {
-			in.workers = append(in.workers, newWorker(in, i, p))
+			workers = append(workers, newWorker(in, i, p))
 			continue
 		}
 		defer p.Close()
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		for _, w := range in.workers {
+		for _, w := range workers {
 			w.producer.Close()
 		}
-		in.workers = nil // none has begun
 		return err
 	}
-	for _, w := range in.workers {
+	in.mu.Lock()
+	in.workers = workers
+	in.mu.Unlock()
+	for _, w := range workers {
 		in.wg.Go(w.run)
 	}
 	return nil

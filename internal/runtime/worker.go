@@ -22,6 +22,7 @@ type worker struct {
 	last    time.Time // of the last commit
 	checks  checkpoints
 	stopped bool
+	leaving bool // it gets no more tasks; protected by Instance.mu
 
 	mu    sync.Mutex // protects following fields
 	inbox []kafka.Fetched

@@ -9,39 +9,37 @@ import (
 )
 
 // SetWorkers changes how many workers there are while the instance runs. Tasks that change hands are committed and
-// checkpointed by the old worker, and opened by the new one from that checkpoint. It returns once they are on their way; in
-// an instance that is starting, at once.
+// checkpointed by the old worker, and opened by the new one from that checkpoint. It waits for restores under way; a
+// rebalance does not wait for it. In an instance that is starting it returns at once.
 func (in *Instance) SetWorkers(n int) error {
+	in.resizing.Lock()
+	defer in.resizing.Unlock()
 	in.moving.Lock()
-	defer in.moving.Unlock()
-	if in.wanted = n; !in.movable {
+	in.wanted = n
+	movable := in.movable
+	in.moving.Unlock()
+	if !movable {
 		return nil
 	}
-	had := len(in.workers)
 	if err := in.grow(n); err != nil {
 		return fmt.Errorf("runtime: %d workers: %w", n, err)
 	}
-	in.mu.Lock() // from now on nothing is given to those who leave
-	leaving := slices.Clone(in.workers[min(n, len(in.workers)):])
-	in.workers = slices.Clone(in.workers[:len(in.workers)-len(leaving)])
-	in.mu.Unlock()
-	moved, tasks := in.handOver(leaving), 0
-	for w, as := range moved {
-		tasks += len(as)
-		w.takeBack(as, true)
-	}
 	in.mu.Lock()
-	for _, a := range in.tasks {
-		if a.worker == nil && a.owned == len(a.places) && in.ctx.Err() == nil {
-			in.beginLocked(a)
+	for _, w := range in.workers[n:] {
+		w.leaving = true // from now on nothing is given to it
+	}
+	in.mu.Unlock()
+	for {
+		busy := in.handOver(n)
+		if busy == nil {
+			return nil
+		}
+		select {
+		case <-busy:
+		case <-in.ctx.Done():
+			return nil
 		}
 	}
-	in.mu.Unlock()
-	for _, w := range leaving {
-		in.dismiss(w)
-	}
-	in.cfg.Logger.Info("workers", "had", had, "has", n, "tasks moved", tasks)
-	return nil
 }
 
 // beginMoving lets workers come and go from now on, and makes up for what was asked for before.
@@ -86,7 +84,9 @@ func (in *Instance) grow(n int) error {
 		wg.Go(func() { errs[i] = w.producer.Init(ctx) })
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	in.moving.Lock()
+	defer in.moving.Unlock()
+	if err := errors.Join(errs...); err != nil || !in.movable {
 		for _, w := range fresh {
 			w.producer.Close()
 		}
@@ -101,46 +101,62 @@ func (in *Instance) grow(n int) error {
 	return nil
 }
 
-// handOver picks the tasks that have to change hands: all of the workers that leave, and what others have above their
-// share. Each gets a place without a worker. It waits for restores under way: until they end the tasks are in the hands of
-// those who restore them.
-func (in *Instance) handOver(leaving []*worker) map[*worker][]*assigned {
-	for {
-		in.mu.Lock()
-		var busy chan struct{}
-		of, total := map[*worker][]*assigned{}, 0
-		for _, a := range in.tasks {
-			if a.worker == nil {
-				continue
-			}
-			of[a.worker] = append(of[a.worker], a)
-			total++
-			select {
-			case <-a.restoring:
-			default:
-				busy = a.restoring
-			}
-		}
-		if busy == nil {
-			share := (total + len(in.workers) - 1) / len(in.workers)
-			moved := in.handOverLocked(of, leaving, share)
-			in.mu.Unlock()
-			return moved
-		}
-		in.mu.Unlock()
-		select {
-		case <-busy:
-		case <-in.ctx.Done():
-			return nil
+// handOver has tasks change hands: all of the workers that leave, which end, and what others have above their share. While
+// a restore is under way it does nothing, and returns what is closed when that has ended: until then a task is in the hands
+// of who restores it.
+func (in *Instance) handOver(n int) (busy <-chan struct{}) {
+	in.moving.Lock()
+	defer in.moving.Unlock()
+	if !in.movable {
+		return nil
+	}
+	had := len(in.workers)
+	in.mu.Lock()
+	moved, busy := in.pickLocked(n)
+	in.mu.Unlock()
+	if busy != nil {
+		return busy
+	}
+	tasks := 0
+	for w, as := range moved {
+		tasks += len(as)
+		w.takeBack(as, true)
+	}
+	in.mu.Lock()
+	leaving := slices.Clone(in.workers[min(n, had):])
+	in.workers = slices.Clone(in.workers[:had-len(leaving)])
+	for _, a := range in.tasks {
+		if a.worker == nil && a.owned == len(a.places) && in.ctx.Err() == nil {
+			in.beginLocked(a)
 		}
 	}
+	in.mu.Unlock()
+	for _, w := range leaving {
+		in.dismiss(w)
+	}
+	in.cfg.Logger.Info("workers", "had", had, "has", n, "tasks moved", tasks)
+	return nil
 }
 
-func (in *Instance) handOverLocked(of map[*worker][]*assigned, leaving []*worker, share int) map[*worker][]*assigned {
-	moved := map[*worker][]*assigned{}
+// pickLocked picks the tasks that change hands. Each gets a place without a worker.
+func (in *Instance) pickLocked(n int) (moved map[*worker][]*assigned, busy <-chan struct{}) {
+	of, total := map[*worker][]*assigned{}, 0
+	for _, a := range in.tasks {
+		if a.worker == nil {
+			continue
+		}
+		of[a.worker] = append(of[a.worker], a)
+		total++
+		select {
+		case <-a.restoring:
+		default:
+			return nil, a.restoring
+		}
+	}
+	moved = map[*worker][]*assigned{}
 	for w, as := range of {
-		keep := min(share, len(as))
-		if slices.Contains(leaving, w) {
+		keep := min((total+n-1)/n, len(as))
+		if w.leaving {
 			keep = 0
 		}
 		for _, a := range as[keep:] {
@@ -151,7 +167,7 @@ func (in *Instance) handOverLocked(of map[*worker][]*assigned, leaving []*worker
 			in.tasks[a.key] = &assigned{key: a.key, sub: a.sub, places: a.places, owned: a.owned}
 		}
 	}
-	return moved
+	return moved, nil
 }
 
 // dismiss ends a worker that has no task any more.
