@@ -140,9 +140,12 @@ func (a *alone[K, V, V2, R]) wait(key store.Key, at int64, x sided[V, V2]) error
 	} else {
 		w.right = append(w.right[:len(w.right):len(w.right)], x.v2)
 	}
-	if *a.lowest >= 0 {
-		*a.lowest = min(*a.lowest, at)
+	if *a.lowest < 0 {
+		if err := a.first(); err != nil {
+			return err
+		}
 	}
+	*a.lowest = min(*a.lowest, at)
 	return a.kv.Put(k, w, at)
 }
 

@@ -71,6 +71,30 @@ func TestSelfJoinOfAnInstant(t *testing.T) {
 	}
 }
 
+// TestLowestTimeIsThatOfTheFirstThatWaited: a record that came out of order, and has found its partner before anything else
+// was looked at, counts for the time from which unmatched ones are looked for, as in Kafka Streams.
+func TestLowestTimeIsThatOfTheFirstThatWaited(t *testing.T) {
+	rights := topology.NewTopic("rights", serde.String, serde.String)
+	results := topology.NewTopic("results", serde.String, serde.String)
+	w := window.Within(6 * ms).After(7 * ms).Grace(12 * ms)
+	d := streamtest.New(t, func(b *topology.Builder) {
+		stream.From(b, topology.Nullable(texts)).LeftJoin("j", stream.From(b, rights), w, func(l serde.Opt[string], r serde.Opt[string]) string {
+			return l.Value + r.Value
+		}).To(results)
+	}, streamtest.Options{Partitions: 1})
+	left, right, out := d.Topic(topology.Nullable(texts)), d.Topic(rights), d.Topic(results)
+	left.PutAt(7, "z", serde.Opt[string]{}) // moves time on, and is dropped
+	left.PutAt(0, "d", serde.Some("d"))
+	right.PutAt(0, "d", "1")
+	left.PutAt(14, "c", serde.Some("c"))
+	left.PutAt(18, "b", serde.Some("b"))
+	left.PutAt(31, "a", serde.Some("a")) // looks from 0: 18 is the last time looked at
+	right.PutAt(36, "y", "2")            // 18 is not over, so nothing is looked at, though 14 is
+	out.Want(streamtest.KV("d", "d1"))
+	right.PutAt(37, "y", "3")
+	out.Want(streamtest.KV("c", "c"))
+}
+
 // TestWindowsOfAKeyAreInOnePartition: windowed keys go where their keys go, as in Kafka Streams.
 func TestWindowsOfAKeyAreInOnePartition(t *testing.T) {
 	for name, key := range map[string]serde.Serde[window.Key[string]]{

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/thalweg/thalweg/serde"
 )
@@ -66,6 +67,9 @@ type cellsSerde[V any] struct {
 
 func (x cellsSerde[V]) Append(dst []byte, v cells[V]) ([]byte, error) {
 	row := v.rows()
+	if x.s.transient && slices.ContainsFunc(row, func(c Cell[V]) bool { return c.Null() }) {
+		row = slices.DeleteFunc(slices.Clone(row), func(c Cell[V]) bool { return c.Null() })
+	}
 	if len(row) > 0 && row[len(row)-1].Null() {
 		dst = append(dst, 1)
 	} else {

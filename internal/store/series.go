@@ -51,6 +51,8 @@ type series[V any] struct {
 	gone      func(at int64, null bool, observed int64) bool
 	cursor    []byte // where the sweep of the database goes on
 	replaying bool
+	// transient says that a tombstone is for the changelog alone. What goes below has been committed, so it is left out there.
+	transient bool
 }
 
 const (

@@ -71,6 +71,7 @@ func (s *spans[V]) openSpans(env Env, name string, sc Schema, retention int64, v
 		}
 		return n
 	}
+	s.transient = true // and its bytes do not say which window it was
 	s.gone = func(at int64, _ bool, observed int64) bool { return at <= less(observed, retention+s.slack) }
 	if err := s.open(env, name, sc, spanSerde[V]{v}); err != nil {
 		return err

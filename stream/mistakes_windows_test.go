@@ -1,0 +1,93 @@
+package stream_test
+
+import (
+	"cmp"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/stream"
+	"github.com/thalweg/thalweg/table"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/window"
+)
+
+// TestMistakesInWindows holds what Build says of mistakes in windows, suppression and what goes with them. All of them are
+// made in one topology: each is reported, with its line in this file.
+func TestMistakesInWindows(t *testing.T) {
+	day := func(at time.Time) (time.Time, time.Time) { return at, at.AddDate(0, 0, 1) }
+	mistakes := []struct {
+		define func(b *topology.Builder)
+		want   string
+	}{
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Sessions(window.Session(0)).Count("s0")
+		}, "Sessions: "},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Calendar("days", day)).Count("w1")
+		}, `Count "w1": a calendar of one's own does not say how long a window can be: give state.Options{Retention: …}`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w2", state.Options{}, state.Options{})
+		}, `Count "w2" is given 2 Options, want one at most`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Unlimited(0)).Count("w3").Final()
+		}, "Final can follow an aggregate by windows that close"},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Unlimited(0)).Count("w4").Suppress("u4", table.Suppression{UntilClose: true})
+		}, `Suppress "u4" until windows close that never do`},
+		{func(b *topology.Builder) { table.From(b, lefts).Suppress("u5", table.Suppression{UntilClose: true}) },
+			`Suppress "u5" until windows close, of a table without windows`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w6").
+				Suppress("u6", table.Suppression{UntilClose: true, MaxRecords: 1})
+		}, `Suppress "u6" until windows close cannot pass on early: Full must be Stop`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w7").
+				Suppress("u7", table.Suppression{UntilClose: true, After: time.Second})
+		}, `Suppress "u7": either After or UntilClose`},
+		{func(b *topology.Builder) {
+			table.From(b, lefts).Suppress("u8", table.Suppression{After: time.Microsecond})
+		},
+			`Suppress "u8": 1µs is finer than a millisecond`},
+		{func(b *topology.Builder) { table.From(b, lefts).Suppress("u9", table.Suppression{MaxRecords: -1}) }, `Suppress "u9": negative limits`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).Dedup("d", time.Microsecond, func(k string, _ int64) string { return k })
+		},
+			`Dedup "d" within 1µs, want whole milliseconds, at least one`},
+		{func(b *topology.Builder) { stream.From(b, numbers).GroupByKey().Top("t", 0, cmp.Compare[int64]) }, `Top "t" of 0 records, want at least 1`},
+		{func(b *topology.Builder) {
+			g := stream.From(b, numbers).GroupBy(func(k string, _ int64) string { return k }).Windowed(window.Tumbling(time.Second))
+			g.Late()
+			g.Count("l1")
+			g.Count("l2")
+		}, "Late of a group with 2 aggregates, each behind a repartition topic of its own: Repartition first, then GroupByKey"},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).Repartition("r", stream.RepartitionOptions{Partitions: -1})
+		}, `Repartition "r" into -1 partitions`},
+		{func(b *topology.Builder) { stream.From(b, numbers).Named("") }, "Named: empty name"},
+		{func(b *topology.Builder) { stream.From(b, numbers).Merge(stream.From(topology.New("other"), numbers)) }, "Merge of outputs of different builders"},
+	}
+	_, err := topology.Define("test", func(b *topology.Builder) {
+		for _, m := range mistakes {
+			m.define(b)
+		}
+	})
+	if err == nil {
+		t.Fatal("Build finds nothing")
+	}
+	for _, m := range mistakes {
+		if !strings.Contains(err.Error(), m.want) {
+			t.Errorf("Build does not say %q", m.want)
+		}
+	}
+	for line := range strings.Lines(err.Error()) {
+		if !regexp.MustCompile(`^topology: mistakes_windows_test\.go:\d+: `).MatchString(line) {
+			t.Errorf("%q names no line of the user's", line)
+		}
+	}
+	if got := strings.Count(err.Error(), "\n") + 1; got != len(mistakes) {
+		t.Errorf("%d mistakes are reported, want %d:\n%v", got, len(mistakes), err)
+	}
+}
