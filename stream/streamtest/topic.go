@@ -111,6 +111,7 @@ func (t *Topic[K, V]) partition(key []byte, chosen int) int32 {
 
 func (t *Topic[K, V]) put(partition int32, r raw) {
 	t.d.t.Helper()
+	t.d.recording.put(t.t.Name, r)
 	if err := t.log.parts[partition].append([]raw{r}); err != nil {
 		t.d.t.Fatalf("streamtest: %s: %v", t.t.Name, err)
 	}
