@@ -60,8 +60,3 @@ func (x *idling) see(t int64) {
 		x.base = *x.observed
 	}
 }
-
-// steps reports whether a time is a step of so many ms further than the highest time seen, or the end of the way.
-func (x *idling) steps(base, t, every, reach int64) bool {
-	return (t-base)/every > (*x.observed-base)/every || t == base+reach
-}

@@ -104,7 +104,7 @@ func (x *suppressor[K, V]) pass(m *edge.Meta, limit int64, full bool) error {
 			}
 		}
 		if full && !x.full() {
-			return store.Enough
+			return store.ErrEnough
 		}
 		return nil
 	})

@@ -34,8 +34,8 @@ func agendaOf(store string) string { return store + " by time" }
 
 const kindAgenda = "agenda"
 
-// Enough ends a [KV.Due] after a row, without an error.
-var Enough = errors.New("store: enough")
+// ErrEnough ends a [KV.Due] after a row, without an error.
+var ErrEnough = errors.New("store: enough")
 
 // dueAtOnce is how many entries are taken up together.
 const dueAtOnce = 256
@@ -172,7 +172,7 @@ func (t *KV[V]) Next() int64 { return t.agenda.next }
 
 // Due deletes each row whose time is at most limit and calls f with it, in the order of time and key bytes. Rows that f
 // writes join in if they come after the row at hand; else they wait for the next call. lag is how long after its time
-// a row's deletion is. k and v are f's to use until it returns. After [Enough] from f the other rows stay.
+// a row's deletion is. k and v are f's to use until it returns. After [ErrEnough] from f the other rows stay.
 func (t *KV[V]) Due(limit, lag int64, f func(k Key, v V, when int64) error) error {
 	a := t.agenda
 	if a.next > limit {
@@ -198,7 +198,7 @@ func (t *KV[V]) Due(limit, lag int64, f func(k Key, v V, when int64) error) erro
 		for _, entry := range keys {
 			a.taken = entry
 			switch err := t.take(entry, lag, f); {
-			case err == Enough:
+			case err == ErrEnough:
 				a.next = min(a.next, timeOf(entry))
 				return nil
 			case err != nil:
