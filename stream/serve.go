@@ -54,9 +54,12 @@ func (a *App) serveOps() (stop func() error, err error) {
 	go func() { done <- s.Serve(l) }()
 	return func() error {
 		cancel(fmt.Errorf("%w: this instance stops", state.ErrRebalancing))
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		err := s.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = s.Close() // connections on which nothing has been asked so far
+		}
 		if e := <-done; !errors.Is(e, http.ErrServerClosed) {
 			err = errors.Join(err, e)
 		}
