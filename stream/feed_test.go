@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -9,22 +8,11 @@ import (
 	"github.com/thalweg/thalweg/stream"
 )
 
-// free returns an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestFeedWaitsForNoOther opens a feed while another's commit is under way for as long as it likes: what a kill leaves,
 // until the other feed is made anew.
 func TestFeedWaitsForNoOther(t *testing.T) {
 	var s summed
-	addr := free(t)
+	addr := freePort(t)
 	a, _ := start(t, s.topology, stream.Config{Dir: t.TempDir(), Listen: addr})
 	ctx := limit(t)
 	feed := func() *stream.Feed[string, int64] {

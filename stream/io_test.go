@@ -43,7 +43,7 @@ func TestWriterQueryAndMetrics(t *testing.T) {
 	for _, g := range []stream.Guarantee{stream.ExactlyOnce, stream.AtLeastOnce} {
 		t.Run(fmt.Sprint("guarantee ", g), func(t *testing.T) {
 			var s summed
-			addr := free(t)
+			addr := freePort(t)
 			a, _ := start(t, s.topology, stream.Config{Dir: t.TempDir(), Workers: 2, Guarantee: g, Ops: stream.Ops{Addr: addr, Token: "secret"}})
 			ctx := limit(t)
 			w := stream.NewWriter(a, amounts)
