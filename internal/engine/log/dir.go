@@ -83,14 +83,14 @@ func (d *Dir) open() error {
 	if err := d.lock.setOwner(""); err != nil {
 		return err
 	}
-	if err := checkFormat(d.fs, d.dir); err != nil {
-		return err
-	}
 	var err error
 	if d.state, _, err = readState(d.fs, d.dir); err != nil {
 		return err
 	}
 	d.clean = d.state.clean
+	if err = checkFormat(d.fs, d.dir, d.clean); err != nil {
+		return err
+	}
 	if err = d.wal.open(); err != nil {
 		return err
 	}

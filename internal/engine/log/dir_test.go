@@ -63,6 +63,36 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	}
 }
 
+func TestOlderFormatIsTakenOverOnceItsWALIsNotNeeded(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	d := mustOpen(t, fs, testConfig(t))
+	killed := fs.CrashClone(vfs.CrashCloneCfg{})
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, fs := range map[string]vfs.FS{"killed": killed, "closed": fs} {
+		if err := replaceFile(fs, "data", formatFile, []byte(formatPrefix+"1\n")); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Open(fs, "data", testConfig(t))
+		if name == "killed" {
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "was not closed") {
+				t.Errorf("killed: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := readFile(fs, "data/"+formatFile, 4096); err != nil || string(b) != formatPrefix+"2\n" {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+}
+
 func TestDeletedTopicsAreGone(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	cfg := testConfig(t)

@@ -7,8 +7,8 @@ var (
 	// ErrLocked is returned (wrapped) by Open when another process, or this one, holds the directory; the text names
 	// the holder's pid and address as it wrote them beside the lock file.
 	ErrLocked = errors.New("log: data directory is locked")
-	// ErrFormat says that the directory was written by a newer version.
-	ErrFormat = errors.New("log: data directory has a newer format")
+	// ErrFormat says that the directory was written by a newer version, or by an older one that was killed.
+	ErrFormat = errors.New("log: data directory has another format")
 	// ErrCorrupt says that what was durable once cannot be read any more.
 	ErrCorrupt = errors.New("log: corrupt")
 )

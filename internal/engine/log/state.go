@@ -12,12 +12,13 @@ import (
 const (
 	formatFile    = "FORMAT"
 	formatPrefix  = "thalweg log "
-	formatVersion = 1
+	formatVersion = 2 // 1 had another WAL
 	stateFile     = "STATE"
 )
 
-// checkFormat refuses a directory of a newer version and marks a fresh one.
-func checkFormat(fs vfs.FS, dir string) error {
+// checkFormat refuses a directory of a newer version, and one of an older version whose WAL is still needed; it marks
+// others as of this version.
+func checkFormat(fs vfs.FS, dir string, clean bool) error {
 	b, err := readFile(fs, fs.PathJoin(dir, formatFile), 4096)
 	if missing(err) {
 		return replaceFile(fs, dir, formatFile, []byte(formatPrefix+strconv.Itoa(formatVersion)+"\n"))
@@ -33,7 +34,13 @@ func checkFormat(fs vfs.FS, dir string) error {
 	if version > formatVersion {
 		return fmt.Errorf("%w: %s has format %d, this program knows up to %d: run the newer version", ErrFormat, dir, version, formatVersion)
 	}
-	return nil
+	if version == formatVersion {
+		return nil
+	}
+	if !clean {
+		return fmt.Errorf("%w: %s has format %d and was not closed: start and stop it once with the version that wrote it", ErrFormat, dir, version)
+	}
+	return replaceFile(fs, dir, formatFile, []byte(formatPrefix+strconv.Itoa(formatVersion)+"\n"))
 }
 
 // state is what a directory knows about its last use.

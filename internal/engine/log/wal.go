@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -216,7 +217,7 @@ func (w *wal) write(g *group, force bool) error {
 // put writes frames at the end of the current file and, while the file is new, zeros behind them.
 func (w *wal) put(b []byte) error {
 	cur := w.cur
-	sealFrames(b, cur.num)
+	sealFrames(b, cur.salt)
 	if _, err := cur.f.WriteAt(b, cur.pos); err != nil {
 		return fmt.Errorf("log: write %s: %w", walName(cur.slot), err)
 	}
@@ -241,7 +242,7 @@ func (w *wal) rotate() error {
 		w.synced.Store(w.cur.last)
 	}
 	w.mu.Lock()
-	next := &walFile{num: w.num + 1, first: w.done.Load() + 1, pos: walHeaderSize}
+	next := &walFile{num: w.num + 1, salt: rand.Uint64(), first: w.done.Load() + 1, pos: walHeaderSize}
 	if w.cur != nil {
 		w.files = append(w.files, w.cur)
 		next.first = w.cur.last + 1

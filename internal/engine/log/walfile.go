@@ -11,20 +11,24 @@ import (
 // A WAL file begins with a header in a block of its own, then come frames without gaps:
 //
 //	length int32   of the payload
-//	crc    uint32  of all that follows and of the file's number
+//	crc    uint32  of all that follows and of the file's salt
 //	lsn    uint64  one more than the frame before
 //	synced uint64  an lsn that was durable when the frame was queued
 //	time   int64   ms
-//	kind   uint8, 3 bytes of padding
+//	kind   uint8
+//	check  uint24  of length, lsn, synced, time, kind and the file's salt
 //	partition int32, topic 16 bytes
 //	payload, padded with zeros to 8 bytes
 //
-// Files are used again without being cleared. The number is new each time, so that no frame of an earlier use passes
-// the checksum; the first frame that does not pass is the end.
+// Files are used again without being cleared. The salt is a new random number each time, so that neither a frame of an
+// earlier use nor one that a client wrote into its records passes; the first frame that does not pass is the end. The
+// check tells at a glance where no frame begins: what comes after the end is searched at each 8 bytes, and a checksum
+// over as many bytes as any of them happens to say takes minutes.
 const (
 	walHeaderSize = 4096
 	frameHeader   = 56
-	walMagic      = "thalwegWAL1\n"
+	frameKind     = 32 // where kind and check are
+	walMagic      = "thalwegWAL2\n"
 	walExt        = ".wal"
 	walStep       = 4 << 20 // a new file grows by so many zeroed bytes at a time, up to its size
 )
@@ -39,6 +43,7 @@ const (
 type walFile struct {
 	slot   int    // its name
 	num    uint64 // of this use; grows by one with each
+	salt   uint64 // of this use
 	oldest uint64 // number of the oldest file needed when this use began
 	first  uint64 // lsn of its first frame
 	last   uint64 // lsn of its last frame; first-1: none
@@ -56,10 +61,11 @@ func (w *walFile) encodeHeader() []byte {
 	b = binary.BigEndian.AppendUint64(b, w.num)
 	b = binary.BigEndian.AppendUint64(b, w.oldest)
 	b = binary.BigEndian.AppendUint64(b, w.first)
+	b = binary.BigEndian.AppendUint64(b, w.salt)
 	return seal(b)[:walHeaderSize]
 }
 
-const walHeaderUsed = len(walMagic) + 3*8 + 4
+const walHeaderUsed = len(walMagic) + 4*8 + 4
 
 // decodeHeader fills w from the block at the start of its file; false if there is no valid header.
 func (w *walFile) decodeHeader(b []byte) bool {
@@ -71,7 +77,7 @@ func (w *walFile) decodeHeader(b []byte) bool {
 		return false
 	}
 	d := decoder{b: body[len(walMagic):]}
-	w.num, w.oldest, w.first = uint64(d.i64()), uint64(d.i64()), uint64(d.i64())
+	w.num, w.oldest, w.first, w.salt = uint64(d.i64()), uint64(d.i64()), uint64(d.i64()), uint64(d.i64())
 	w.last = w.first - 1
 	return !d.bad
 }
@@ -104,29 +110,41 @@ func appendFrame(dst []byte, f *frame) []byte {
 // frameSize returns the bytes of a frame with a payload of n.
 func frameSize(n int) int { return (frameHeader + n + 7) &^ 7 }
 
-// frameCRC returns the checksum of the frame at the start of b in file num.
-func frameCRC(b []byte, num uint64) uint32 {
+// frameCRC returns the checksum of the frame at the start of b under salt.
+func frameCRC(b []byte, salt uint64) uint32 {
 	n := frameHeader + int(binary.BigEndian.Uint32(b))
-	var salt [8]byte
-	binary.BigEndian.PutUint64(salt[:], num)
-	return crc32.Update(crc32.Checksum(b[8:n], castagnoli), castagnoli, salt[:])
+	return salted(crc32.Checksum(b[8:n], castagnoli), salt)
+}
+
+// frameCheck returns the low 24 bits of the checksum of a frame's fixed fields under salt.
+func frameCheck(b []byte, salt uint64) uint32 {
+	crc := crc32.Checksum(b[:4], castagnoli)
+	return salted(crc32.Update(crc, castagnoli, b[8:frameKind+1]), salt) & 0xffffff
+}
+
+func salted(crc uint32, salt uint64) uint32 {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], salt)
+	return crc32.Update(crc, castagnoli, b[:])
 }
 
 // sealFrames fills in the checksums of all frames of b.
-func sealFrames(b []byte, num uint64) {
+func sealFrames(b []byte, salt uint64) {
 	for len(b) > 0 {
-		binary.BigEndian.PutUint32(b[4:], frameCRC(b, num))
+		check := frameCheck(b, salt)
+		b[frameKind+1], b[frameKind+2], b[frameKind+3] = byte(check>>16), byte(check>>8), byte(check)
+		binary.BigEndian.PutUint32(b[4:], frameCRC(b, salt))
 		b = b[frameSize(int(binary.BigEndian.Uint32(b))):]
 	}
 }
 
-// decodeFrame decodes the frame at the start of b, false if there is none that passes as part of file num.
-func decodeFrame(b []byte, num uint64) (f frame, ok bool) {
-	if len(b) < frameHeader {
+// decodeFrame decodes the frame at the start of b, false if there is none that passes under salt.
+func decodeFrame(b []byte, salt uint64) (f frame, ok bool) {
+	if len(b) < frameHeader || binary.BigEndian.Uint32(b[frameKind:])&0xffffff != frameCheck(b, salt) {
 		return f, false
 	}
 	n := binary.BigEndian.Uint32(b)
-	if uint64(n) > uint64(len(b)-frameHeader) || binary.BigEndian.Uint32(b[4:]) != frameCRC(b, num) {
+	if uint64(n) > uint64(len(b)-frameHeader) || binary.BigEndian.Uint32(b[4:]) != frameCRC(b, salt) {
 		return f, false
 	}
 	d := decoder{b: b[8:frameHeader]}
@@ -145,7 +163,7 @@ func decodeFrame(b []byte, num uint64) (f frame, ok bool) {
 func (w *walFile) readFrames(b []byte, fn func(*frame) error) error {
 	w.last, w.pos = w.first-1, walHeaderSize
 	for int(w.pos) < len(b) {
-		f, ok := decodeFrame(b[w.pos:], w.num)
+		f, ok := decodeFrame(b[w.pos:], w.salt)
 		if !ok || f.lsn != w.last+1 {
 			break
 		}
@@ -160,7 +178,7 @@ func (w *walFile) readFrames(b []byte, fn func(*frame) error) error {
 		if lsn <= w.last+1 || lsn > w.last+1<<24 || binary.BigEndian.Uint64(b[at+16:]) <= w.last {
 			continue
 		}
-		if f, ok := decodeFrame(b[at:], w.num); ok {
+		if f, ok := decodeFrame(b[at:], w.salt); ok {
 			return fmt.Errorf("%w: %s is damaged at byte %d: entry %d was durable, as entry %d at byte %d says", ErrCorrupt, walName(w.slot), w.pos, w.last+1, f.lsn, at)
 		}
 	}
