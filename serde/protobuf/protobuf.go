@@ -23,7 +23,7 @@ const depth = 1000
 
 var (
 	writes = proto.MarshalOptions{Deterministic: true}
-	reads  = proto.UnmarshalOptions{RecursionLimit: depth}
+	reads  = proto.UnmarshalOptions{RecursionLimit: depth, Merge: true} // the message is new: nothing in it to reset
 )
 
 // Of is the wire format of T, a pointer to a generated message. A nil T is written as an empty message.
@@ -118,6 +118,7 @@ func appendTo(dst []byte, m proto.Message) ([]byte, error) {
 	return out, nil
 }
 
+// read decodes data into m, which is new.
 func read(data []byte, m proto.Message) error {
 	if err := reads.Unmarshal(data, m); err != nil {
 		return fmt.Errorf("protobuf: %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
