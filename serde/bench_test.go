@@ -40,6 +40,7 @@ func BenchmarkBeside(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	head := []byte("\x01\x042025") // authenticated too
 	var out bytes.Buffer
 	deflate, err := flate.NewWriter(&out, flate.DefaultCompression)
 	if err != nil {
@@ -53,8 +54,14 @@ func BenchmarkBeside(b *testing.B) {
 		{"json append/serde", func() error { _, err := plain.Append(buf, v); return err }},
 		{"json decode/bare", func() error { var x article; return json.Unmarshal(text, &x) }},
 		{"json decode/serde", func() error { _, err := plain.Decode(text); return err }},
-		{"json decode/strict", func() error { _, err := strict.Decode(text); return err }},
-		{"encrypt/bare", func() error { gcm.Seal(buf, nil, text, nil); return nil }},
+		{"json decode/bare strict", func() error {
+			var x article
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.DisallowUnknownFields()
+			return d.Decode(&x)
+		}},
+		{"json decode/serde strict", func() error { _, err := strict.Decode(text); return err }},
+		{"encrypt/bare", func() error { gcm.Seal(buf, nil, text, head); return nil }},
 		{"encrypt/serde", func() error { _, err := sealed.Append(buf, text); return err }},
 		{"compress/bare", func() error {
 			out.Reset()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Keys are where [Encrypted] gets its keys. Both functions may be called by many goroutines at once.
@@ -44,8 +45,15 @@ const (
 // sealer has the ciphers.
 type sealer struct {
 	keys    Keys
-	mu      sync.RWMutex // protects ciphers
-	ciphers map[string]cipher.AEAD
+	last    atomic.Pointer[keyed] // nearly all values have one key
+	mu      sync.Mutex            // protects ciphers
+	ciphers map[string]*keyed
+}
+
+// keyed is the cipher of a key.
+type keyed struct {
+	id string
+	cipher.AEAD
 }
 
 func (s *encrypted[T]) String() string      { return "encrypted " + Name(s.of) }
@@ -125,12 +133,24 @@ func (s *encrypted[T]) Decode(data []byte) (v T, err error) {
 }
 
 func (s *sealer) cipher(id string) (cipher.AEAD, error) {
-	s.mu.RLock()
-	c := s.ciphers[id]
-	s.mu.RUnlock()
-	if c != nil {
-		return c, nil
+	if c := s.last.Load(); c != nil && c.id == id {
+		return c.AEAD, nil
 	}
+	s.mu.Lock()
+	c := s.ciphers[id]
+	s.mu.Unlock()
+	if c == nil {
+		var err error
+		if c, err = s.learn(id); err != nil {
+			return nil, err
+		}
+	}
+	s.last.Store(c)
+	return c.AEAD, nil
+}
+
+// learn makes the cipher of a key and remembers it.
+func (s *sealer) learn(id string) (*keyed, error) {
 	key, err := s.keys.Key(id)
 	if err != nil {
 		return nil, fmt.Errorf("serde: key %q: %w", id, err)
@@ -139,13 +159,15 @@ func (s *sealer) cipher(id string) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serde: key %q: %w", id, err)
 	}
-	if c, err = cipher.NewGCMWithRandomNonce(block); err != nil {
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
 		return nil, fmt.Errorf("serde: key %q: %w", id, err)
 	}
+	c := &keyed{id, aead}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ciphers == nil || len(s.ciphers) >= sealCiphers {
-		s.ciphers = map[string]cipher.AEAD{}
+		s.ciphers = map[string]*keyed{}
 	}
 	s.ciphers[id] = c
 	return c, nil

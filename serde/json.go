@@ -3,9 +3,7 @@ package serde
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
 )
 
@@ -49,7 +47,7 @@ func (strictJSON[T]) Decode(data []byte) (v T, err error) {
 	if err := d.Decode(&v); err != nil {
 		return v, fmt.Errorf("serde: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if rest := bytes.TrimLeft(data[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
 		return v, fmt.Errorf("serde: more than one JSON value in %d bytes", len(data))
 	}
 	return v, nil
