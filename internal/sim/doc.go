@@ -4,6 +4,9 @@
 // A run has one of three verdicts. It passes, it fails, or it is void: it has seen too few kills, aborted transactions or
 // rebalances to mean anything, and that is a failure too. The seed of every run is printed.
 //
+// Whether tests see anything is tested too: TestSeededBugsAreSeen puts known bugs into the engine, the stores and the task
+// loop, one at a time, and wants their tests to fail. The flag -bugs says how many, -1 for all.
+//
 // The package is its tests. Those whose names contain Broker work on the brokers of THALWEG_TEST_BROKERS (addresses,
 // comma-separated) where that is set, otherwise on a server of their own, which some of them kill as well.
 // The flags -kills, -text and -keys make runs longer; the build tag slow adds runs of a minute or so.
