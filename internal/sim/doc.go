@@ -9,5 +9,6 @@
 //
 // The package is its tests. Those whose names contain Broker work on the brokers of THALWEG_TEST_BROKERS (addresses,
 // comma-separated) where that is set, otherwise on a server of their own, which some of them kill as well.
-// The flags -kills, -text and -keys make runs longer; the build tag slow adds runs of a minute or so.
+// What clients of a killed server were told is compared by internal/history. The flags -kills, -keys and -for make runs
+// longer; the build tag slow adds runs of a minute or so.
 package sim

@@ -2,9 +2,12 @@
 
 package sim
 
+import "time"
+
 // What the runs are without flags.
 const (
 	defaultKills       = 24
 	defaultMemberKills = 8
 	defaultKeys        = 300_000
+	defaultHistory     = time.Minute
 )

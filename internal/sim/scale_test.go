@@ -7,4 +7,5 @@ const (
 	defaultKills       = 6
 	defaultMemberKills = 0 // only under the tag slow, or with -kills
 	defaultKeys        = 60_000
+	defaultHistory     = 0 // only under the tag slow, or with -for
 )
