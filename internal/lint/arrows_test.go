@@ -49,7 +49,8 @@ var arrows = map[string][]string{
 	"stream":            {"table", "serde/windowed", "internal/runtime", "internal/ops", "internal/engine"},
 	"stream/streamtest": {"internal/task"},
 
-	"internal/sim":              {"stream"},
+	"internal/sim":              {"stream"}, // its tests use internal/history too
+	"internal/history":          {},
 	"internal/conformance":      {}, // its tests use the public packages
 	"internal/model":            {}, // its tests use the public packages
 	"internal/conformance/pack": {"internal/conformance"},
