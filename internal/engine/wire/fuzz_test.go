@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -68,7 +69,15 @@ func newTestServer(tb testing.TB) *Server {
 	}, dir, store, groups, txns)
 }
 
-// FuzzFrame gives the server a frame: it may refuse it, but it must not panic, and what it answers must be readable.
+// allocated returns how many bytes the process has allocated so far.
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// FuzzFrame gives the server a frame: it may refuse it, but it must not panic nor allocate much more than what it was sent,
+// and what it answers must be readable.
 func FuzzFrame(f *testing.F) {
 	s := newTestServer(f)
 	for key, a := range apis {
@@ -91,6 +100,12 @@ func FuzzFrame(f *testing.F) {
 		}
 		_, server := memPipe("c", "fuzz:1")
 		c := newConn(s, net.Conn(server), l)
+		before := allocated()
+		defer func() {
+			if n, most := allocated()-before, uint64(16*len(frame)+1<<20); n > most {
+				t.Errorf("a frame of %d bytes cost %d bytes of memory, want at most %d", len(frame), n, most)
+			}
+		}()
 		r, err := c.open(frame)
 		if err != nil {
 			return
