@@ -1,0 +1,174 @@
+//go:build slow
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests want clients as others have written them: THALWEG_TEST_PYTHON is a Python with
+// testdata/interop/requirements.txt, THALWEG_TEST_KAFKA_CLASSPATH what testdata/clients/pom.xml asks for. .ci/run gets both.
+
+// foreign runs a program of another language and returns the lines it printed.
+func foreign(t *testing.T, name string, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s%s", filepath.Base(name), args[max(0, len(args)-4):], err, out, errs.String())
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// java returns the arguments for a program of testdata/clients, or for a class of Kafka's own.
+func java(t *testing.T, program string, args ...string) []string {
+	t.Helper()
+	return append([]string{"-Xmx256m", "-cp", tool(t, "THALWEG_TEST_KAFKA_CLASSPATH"), program}, args...)
+}
+
+// committedValues are those that clients.py and Clients.java leave committed.
+func committedValues() (want []string) {
+	for i := range 300 {
+		want = append(want, fmt.Sprintf("plain-%d", i))
+	}
+	for n := 0; n < 6; n += 2 {
+		for i := range 20 {
+			want = append(want, fmt.Sprintf("txn-%d-%d", n, i))
+		}
+	}
+	slices.Sort(want)
+	return want
+}
+
+func TestPythonClients(t *testing.T) {
+	for _, client := range []string{"kafka-python", "aiokafka", "confluent"} {
+		t.Run(client, func(t *testing.T) {
+			s := start(t, t.TempDir())
+			defer s.stop(t, syscall.SIGTERM)
+			got := foreign(t, tool(t, "THALWEG_TEST_PYTHON"), "testdata/clients/clients.py", client, s.addr)
+			if !slices.Equal(got, committedValues()) {
+				t.Errorf("%d values: %v", len(got), got)
+			}
+		})
+	}
+}
+
+func TestJavaClients(t *testing.T) {
+	s := start(t, t.TempDir())
+	defer s.stop(t, syscall.SIGTERM)
+	got := foreign(t, "java", java(t, "testdata/clients/Clients.java", s.addr, "classic")...)
+	if !slices.Equal(got, committedValues()) {
+		t.Errorf("%d values: %v", len(got), got)
+	}
+}
+
+func TestJavaConsoleTools(t *testing.T) {
+	s := start(t, t.TempDir())
+	defer s.stop(t, syscall.SIGTERM)
+	at := []string{"--bootstrap-server", s.addr}
+	kafka := func(class string, args ...string) string {
+		t.Helper()
+		return strings.Join(foreign(t, "java", java(t, "org.apache.kafka.tools."+class, append(slices.Clone(at), args...)...)...), "\n")
+	}
+	kafka("TopicCommand", "--create", "--topic", "orders", "--partitions", "3", "--config", "retention.ms=3600000")
+	works(t, "a=1\nb=2\nc=3\n", "produce", "orders", "-key-separator", "=", "-brokers", s.addr)
+	for _, c := range []struct{ class, args, want string }{
+		{"TopicCommand", "--describe --topic orders", "PartitionCount: 3"},
+		{"TopicCommand", "--describe --topic orders", "retention.ms=3600000"},
+		{"consumer.ConsoleConsumer", "--topic orders --group g --from-beginning --max-messages 3 --timeout-ms 20000", "2"},
+		{"consumer.group.ConsumerGroupCommand", "--describe --group g", "orders"},
+		{"consumer.group.ConsumerGroupCommand", "--list", "g"},
+		{"GetOffsetShell", "--topic orders", "orders:"},
+	} {
+		if got := kafka(c.class, strings.Fields(c.args)...); !strings.Contains(got, c.want) {
+			t.Errorf("%s %s:\n%s", c.class, c.args, got)
+		}
+	}
+}
+
+// TestJavaStreamsCountsExactly kills Kafka Streams' word count in the middle of its input and lets it finish in a second life.
+func TestJavaStreamsCountsExactly(t *testing.T) {
+	s := start(t, t.TempDir())
+	defer s.stop(t, syscall.SIGTERM)
+	for _, topic := range []string{"lines", "counts"} {
+		works(t, "", "topics", "create", topic, "-partitions", "2", "-brokers", s.addr)
+	}
+	want := map[string]int{}
+	var lines [2]strings.Builder
+	for i := range 20_000 {
+		word, other := fmt.Sprintf("w%d", i*i%997), fmt.Sprintf("v%d", i%13)
+		want[word]++
+		want[other]++
+		fmt.Fprintf(&lines[i/10_000], "%s %s\n", word, other)
+	}
+	state := t.TempDir()
+	life := func() *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "java", java(t, "testdata/clients/WordCount.java", s.addr, state)...)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	// counts returns the last count of each word, and their sum.
+	counts := func() (map[string]int, int) {
+		last := map[string]int{}
+		for line := range strings.Lines(works(t, "", "consume", "counts", "-from-beginning", "-to-end", "-format", `{key} {value}`, "-brokers", s.addr)) {
+			var word string
+			var n int
+			if _, err := fmt.Sscan(line, &word, &n); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			last[word] = n
+		}
+		sum := 0
+		for _, n := range last {
+			sum += n
+		}
+		return last, sum
+	}
+	reach := func(least int, cmd *exec.Cmd) map[string]int {
+		t.Helper()
+		for deadline := time.Now().Add(90 * time.Second); ; {
+			last, sum := counts()
+			if sum >= least {
+				return last
+			}
+			if time.Now().After(deadline) {
+				_ = cmd.Process.Kill()
+				t.Fatalf("%d of %d words counted in time", sum, least)
+			}
+		}
+	}
+	works(t, lines[0].String(), "produce", "lines", "-brokers", s.addr)
+	first := life()
+	reach(1, first)
+	works(t, lines[1].String(), "produce", "lines", "-brokers", s.addr)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	second := life()
+	got := reach(40_000, second)
+	_ = second.Process.Kill()
+	_ = second.Wait()
+	for word, n := range want {
+		if got[word] != n {
+			t.Errorf("%s: %d, want %d", word, got[word], n)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d words, want %d", len(got), len(want))
+	}
+}
