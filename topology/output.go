@@ -27,12 +27,12 @@ func (o Output[K, V]) Named[_ edge.Called](name string) Output[K, V] {
 		return o
 	}
 	if name == "" {
-		o.b.Fail(0, "Named: empty name")
+		o.b.Fail(0, "Named: empty name: give one, or leave Named out")
 		return o
 	}
 	for _, n := range o.b.nodes {
 		if n != o.n && n.Name == name {
-			o.b.Fail(0, "a node named %q exists already (%s)", name, n.Pos)
+			o.b.Fail(0, "a node named %q exists already (%s): choose another name", name, n.Pos)
 		}
 	}
 	o.n.Name, o.n.Label = name, name
@@ -65,7 +65,7 @@ func (o Output[K, V]) Merge[_ edge.Called](others ...Output[K, V]) Output[K, V] 
 	parents := []*edge.Node{o.n}
 	for _, x := range others {
 		if x.b != nil && x.b != o.b {
-			o.b.Fail(0, "Merge of outputs of different builders")
+			o.b.Fail(0, "Merge of outputs of different builders: read all of them with one")
 			continue
 		}
 		parents = append(parents, x.n)
@@ -95,7 +95,7 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 		return Output[K2, V2]{}
 	}
 	if tag.Name == "" {
-		o.b.Fail(0, "Side of a tag without a name")
+		o.b.Fail(0, "Side of a tag without a name: give its Name")
 		return Output[K2, V2]{b: o.b}
 	}
 	for _, c := range o.n.Children {
@@ -103,7 +103,7 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 			continue
 		}
 		if c.Key != reflect.TypeFor[K2]() || c.Val != reflect.TypeFor[V2]() {
-			o.b.Fail(0, "the tag %q is of %v, %v already (%s)", tag.Name, c.Key, c.Val, c.Pos)
+			o.b.Fail(0, "the tag %q is of %v, %v already (%s): a tag has one pair of types", tag.Name, c.Key, c.Val, c.Pos)
 			return Output[K2, V2]{b: o.b}
 		}
 		return Output[K2, V2]{o.b, c}
