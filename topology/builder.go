@@ -89,6 +89,7 @@ func (b *Builder) Build() (*Topology, error) {
 		b.Fail(0, "Build of a topology that is already built: a Builder makes one")
 	}
 	b.built = true
+	b.checkPatterns()
 	b.sort()
 	b.resolve()
 	if len(b.nodes) == 0 {
@@ -98,6 +99,17 @@ func (b *Builder) Build() (*Topology, error) {
 		return nil, errors.Join(b.errs...)
 	}
 	return &Topology{b.graph()}, nil
+}
+
+// checkPatterns reports topics that are read twice, by name and by pattern.
+func (b *Builder) checkPatterns() {
+	for _, p := range b.topics {
+		for _, t := range b.topics {
+			if p.Pattern != nil && t.Source != nil && !t.Internal && t.Pattern == nil && p.Pattern.MatchString(t.Name) {
+				b.failAt(p.Pos, "topic %q is read already (%s), and matches the pattern %q: read it once", t.Name, t.Pos, p.Pattern)
+			}
+		}
+	}
 }
 
 // SerdeFor returns the serde of T's bytes: the one they already have, else the one given to Use, else the default.

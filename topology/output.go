@@ -2,6 +2,7 @@ package topology
 
 import (
 	"reflect"
+	"regexp"
 
 	"github.com/thalweg/thalweg/internal/edge"
 )
@@ -135,6 +136,34 @@ func AsideLater[K, V any](b *Builder, op edge.Op, tag, without string) (out Outp
 		n.Parents = append(n.Parents, parent)
 		parent.Children = append(parent.Children, n)
 	}
+}
+
+// read declares a topic of the user's that is read, by name or by pattern.
+func (b *Builder) read(name string, pattern *regexp.Regexp) *edge.Topic {
+	switch {
+	case pattern == nil:
+		return b.topic(name)
+	case name != "":
+		b.Fail(0, "topic %q has the Pattern %q too: give one of the two", name, pattern)
+		return nil
+	}
+	name = edge.PatternName(pattern)
+	for _, t := range b.topics {
+		if t.Name == name {
+			return t
+		}
+	}
+	t := &edge.Topic{Name: name, Short: pattern.String(), Pattern: pattern, Pos: position(0)}
+	b.topics = append(b.topics, t)
+	return t
+}
+
+// named reports whether a topic has a name, which its use needs: what has a pattern instead is read by stream.From alone.
+func named[K, V any](b *Builder, use string, t Topic[K, V]) bool {
+	if t.Pattern != nil {
+		b.Fail(0, "%s of the pattern %q: a pattern is for stream.From; give the topic a Name", use, t.Pattern)
+	}
+	return t.Pattern == nil
 }
 
 // topic declares a topic of the user's.
