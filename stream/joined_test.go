@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/serde"
-	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
 	"github.com/thalweg/thalweg/table"
@@ -93,30 +92,4 @@ func TestLowestTimeIsThatOfTheFirstThatWaited(t *testing.T) {
 	out.Want(streamtest.KV("d", "d1"))
 	right.PutAt(37, "y", "3")
 	out.Want(streamtest.KV("c", "c"))
-}
-
-// TestWindowsOfAKeyAreInOnePartition: windowed keys go where their keys go, as in Kafka Streams.
-func TestWindowsOfAKeyAreInOnePartition(t *testing.T) {
-	for name, key := range map[string]serde.Serde[window.Key[string]]{
-		"time": windowed.Time(serde.String, 10*ms), "session": windowed.Session(serde.String),
-	} {
-		t.Run(name, func(t *testing.T) {
-			out := topology.NewTopic("windows", key, serde.Int64)
-			d := streamtest.New(t, func(b *topology.Builder) {
-				stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(10 * ms)).Count("counts").To(out)
-				stream.From(b, out).Output().Process("look", func(ctx *topology.Context[string, string]) (topology.Processor[window.Key[string], int64], error) {
-					return topology.ProcessorFunc[window.Key[string], int64](func(r topology.Record[window.Key[string], int64]) error {
-						if got, want := ctx.Origin().Partition, topology.Partition([]byte(r.Key.Key), 4); got != want {
-							t.Errorf("%v is in partition %d, its key's is %d", r.Key, got, want)
-						}
-						return nil
-					}), nil
-				})
-			})
-			for i := range 20 {
-				d.Topic(numbers).PutAt(window.Instant(10*i), fmt.Sprint("key", i%3), 1)
-			}
-			d.Topic(out).PutAt(0, window.Key[string]{Key: "key1", Start: 70, End: 80}, 5) // put by hand
-		})
-	}
 }

@@ -22,9 +22,13 @@ func where[V any](ctx *topology.Context[string, int64]) (topology.Processor[wind
 }
 
 // TestWindowsOfAKeyStayTogether writes and repartitions windowed keys on many partitions: all windows of one key are in the
-// key's own, in queries too.
+// key's own, as in Kafka Streams, in queries too.
 func TestWindowsOfAKeyStayTogether(t *testing.T) {
-	keys := windowed.Time(serde.String, 10*time.Millisecond)
+	t.Run("time", func(t *testing.T) { stayTogether(t, windowed.Time(serde.String, 10*time.Millisecond)) })
+	t.Run("session", func(t *testing.T) { stayTogether(t, windowed.Session(serde.String)) })
+}
+
+func stayTogether(t *testing.T, keys serde.Serde[window.Key[string]]) {
 	spans := topology.NewTopic("spans", keys, serde.Int64)
 	written, again := topology.NewTopic("written", serde.String, serde.Int64), topology.NewTopic("again", serde.String, serde.Int64)
 	var rows table.Table[window.Key[string], int64]
@@ -40,15 +44,16 @@ func TestWindowsOfAKeyStayTogether(t *testing.T) {
 	for i := range 40 {
 		in.PutAt(window.Instant(i*7), fmt.Sprint("k", i%5), "v")
 	}
-	for _, topic := range []topology.Topic[string, int64]{written, again} {
-		rs := d.Topic(topic).Read()
+	d.Topic(spans).PutAt(300, window.Key[string]{Key: "k9", Start: 300, End: 310}, 1) // by hand
+	for topic, want := range map[*topology.Topic[string, int64]]int{&written: 41, &again: 40} {
+		rs := d.Topic(*topic).Read()
 		for _, r := range rs {
 			if home := topology.Partition([]byte(r.Key), 8); int32(r.Value) != home {
 				t.Errorf("%s: a window of %s is in partition %d, want %d", topic.Name, r.Key, r.Value, home)
 			}
 		}
-		if len(rs) != 40 {
-			t.Errorf("%s: %d windows, want 40", topic.Name, len(rs))
+		if len(rs) != want {
+			t.Errorf("%s: %d windows, want %d", topic.Name, len(rs), want)
 		}
 	}
 	h, err := rows.Query(d).Owner(t.Context(), window.Key[string]{Key: "k1", Start: 0, End: 10})
