@@ -211,12 +211,13 @@ type Stats struct {
 	Connections  int
 	Groups       int
 	Transactions int // transactional ids known
+	Users        int // who may log in
 	LeaderEpoch  int32
 }
 
 // Stats returns the numbers now.
 func (e *Engine) Stats() Stats {
-	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), LeaderEpoch: e.dir.LeaderEpoch()}
+	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), Users: len(e.meta.Users()), LeaderEpoch: e.dir.LeaderEpoch()}
 	for _, t := range e.meta.Topics() {
 		s.Topics++
 		for i := range t.Partitions {
