@@ -262,6 +262,43 @@ func TestLoginInTime(t *testing.T) {
 	})
 }
 
+// TestStrangersAreLimited opens as many connections without a login as there may be, and one more; who logs in is no
+// stranger any more and makes room.
+func TestStrangersAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := open(t, testConfig())
+		addUser(t, e, "ann", "secret", kadm.ScramSha256)
+		dial := serveInMemory(t, e)
+		answered := func(c *rawConn) bool {
+			c.request(kmsg.NewPtrApiVersionsRequest(), 0, 1)
+			_, _, err := c.receive()
+			return err == nil
+		}
+		var all []*rawConn
+		for i := range 128 {
+			all = append(all, dialRaw(t, dial))
+			if !answered(all[i]) {
+				t.Fatalf("connection %d was refused", i+1)
+			}
+		}
+		dialRaw(t, dial).closes("one connection too many")
+		if resp := authenticate(all[0], "PLAIN", "\x00ann\x00secret"); resp.ErrorCode != 0 {
+			t.Fatal(*resp.ErrorMessage)
+		}
+		if !answered(dialRaw(t, dial)) {
+			t.Error("a login made no room")
+		}
+		all[1].Close()
+		synctest.Wait()
+		if !answered(dialRaw(t, dial)) {
+			t.Error("the end of a connection made no room")
+		}
+		if !answered(all[0]) {
+			t.Error("who has logged in was cut off")
+		}
+	})
+}
+
 // challenge is the server's first message of SCRAM without its nonce.
 func challenge(t *testing.T, addr, user string) string {
 	t.Helper()

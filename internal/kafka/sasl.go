@@ -17,6 +17,12 @@ type SASL struct {
 	Token                     func() (string, error)
 }
 
+// String returns the mechanism and user alone.
+func (s SASL) String() string { return s.Mechanism + " " + s.User }
+
+// GoString hides the password from %#v as well.
+func (s SASL) GoString() string { return "kafka.SASL{" + s.String() + "}" }
+
 // Check returns what is missing for a login, or why there is no such mechanism.
 func (s SASL) Check() error {
 	switch s.Mechanism {

@@ -100,6 +100,7 @@ func (r *request) step(token []byte) (answer []byte, ok bool) {
 	began := r.cfg.Clock.Now()
 	c := r.conn
 	answer, err := c.login.exchange.Step(token)
+	clear(token) // it may be a password, and its memory is used again
 	if err != nil {
 		r.final = fmt.Errorf("wire: login by %s failed: %w", c.login.name, err)
 		answerAt := began.Add(r.failures.Add(c.host, began))
