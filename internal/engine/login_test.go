@@ -157,10 +157,6 @@ func TestBeforeLogin(t *testing.T) {
 		c.closes(fmt.Sprintf("api %d before a login", key))
 	}
 	c = dial()
-	c.Write([]byte{0, 1, 0, 1})
-	c.closes("a frame of 64 KiB and one byte before a login")
-
-	c = dial()
 	c.request(&kmsg.SASLAuthenticateRequest{SASLAuthBytes: []byte("\x00ann\x00secret")}, 2, 1)
 	if got := c.response(&kmsg.SASLAuthenticateRequest{Version: 2}).(*kmsg.SASLAuthenticateResponse).ErrorCode; code.Code(got) != code.IllegalSASLState {
 		t.Errorf("SASLAuthenticate without a handshake: %v", code.Code(got))
@@ -222,8 +218,8 @@ func next(c *rawConn, token string) *kmsg.SASLAuthenticateResponse {
 	return c.response(&kmsg.SASLAuthenticateRequest{Version: 2}).(*kmsg.SASLAuthenticateResponse)
 }
 
-// TestLoginInTime checks, in virtual time, that a client that does not log in is cut off, that failures are answered late
-// and the later the more there are, and that nothing tells an unknown user from a wrong password.
+// TestLoginInTime checks, in virtual time, that a client that does not log in, or sends much before, is cut off, that failures are
+// answered late and the later the more there are, and that nothing tells an unknown user from a wrong password.
 func TestLoginInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := open(t, testConfig())
@@ -235,6 +231,14 @@ func TestLoginInTime(t *testing.T) {
 		c.closes("nothing")
 		if d := time.Since(began); d != 10*time.Second {
 			t.Errorf("a client that says nothing was cut off after %v", d)
+		}
+
+		began = time.Now()
+		c = dial()
+		c.Write([]byte{0, 1, 0, 1})
+		c.closes("a frame of 64 KiB and one byte")
+		if d := time.Since(began); d != 0 {
+			t.Errorf("a frame of 64 KiB and one byte was refused after %v", d)
 		}
 
 		var texts []string

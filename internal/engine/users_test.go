@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -116,7 +117,11 @@ func TestDeletedUserIsOut(t *testing.T) {
 				t.Fatal(err, as.Error())
 			}
 		}
+		began := time.Now()
 		c.closes("a user who is deleted")
+		if d := time.Since(began); d != 0 {
+			t.Errorf("a user who is deleted was cut off after %v", d)
+		}
 		if resp := authenticate(dialRaw(t, dial), "PLAIN", "\x00ann\x00secret"); code.Code(resp.ErrorCode) != code.SASLAuthenticationFailed {
 			t.Errorf("a deleted user logs in: %v", code.Code(resp.ErrorCode))
 		}
