@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
@@ -124,6 +125,33 @@ func TestDeletedUserIsOut(t *testing.T) {
 		}
 		if resp := authenticate(dialRaw(t, dial), "PLAIN", "\x00ann\x00secret"); code.Code(resp.ErrorCode) != code.SASLAuthenticationFailed {
 			t.Errorf("a deleted user logs in: %v", code.Code(resp.ErrorCode))
+		}
+	})
+}
+
+// TestDeletedWhileLoggingIn deletes a user between the two messages of a login, whose proof is right.
+func TestDeletedWhileLoggingIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := open(t, testConfig())
+		addUser(t, e, "ann", "secret", kadm.ScramSha256)
+		c := dialRaw(t, serveInMemory(t, e))
+		exchange, first, err := scram.Auth{User: "ann", Pass: "secret"}.AsSha256Mechanism().Authenticate(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, final, err := exchange.Challenge(authenticate(c, "SCRAM-SHA-256", string(first)).SASLAuthBytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		as, err := kadm.NewClient(client(t, e)).AlterUserSCRAMs(testContext(t), []kadm.DeleteSCRAM{{User: "ann", Mechanism: kadm.ScramSha256}}, nil)
+		if err != nil || as.Error() != nil {
+			t.Fatal(err, as.Error())
+		}
+		next(c, string(final))
+		began := time.Now()
+		c.closes("a user who was deleted meanwhile")
+		if d := time.Since(began); d != 0 {
+			t.Errorf("a user who was deleted meanwhile was cut off after %v", d)
 		}
 	})
 }

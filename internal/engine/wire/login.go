@@ -114,6 +114,9 @@ func (r *request) step(token []byte) (answer []byte, ok bool) {
 		c.login = login{}
 		c.loggedIn(user)
 		r.known(c)
+		if r.meta.User(user) == nil { // deleted since the exchange began: dismiss may have come before this connection had a name
+			c.drain()
+		}
 	}
 	return answer, true
 }
