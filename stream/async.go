@@ -43,6 +43,9 @@ func (s Stream[K, V]) MapValuesAsync[V2 any](name string, concurrency int, f fun
 	default:
 		b.Fail(0, "MapValuesAsync %q is given %d AsyncOptions, want one at most", name, len(opts))
 	}
+	if o.Timeout < 0 || o.Attempts < 0 {
+		b.Fail(0, "MapValuesAsync %q: Timeout %v and Attempts %d, want 0 (the default) or more", name, o.Timeout, o.Attempts)
+	}
 	var ks serde.Serde[K]
 	var vs serde.Serde[V]
 	op := edge.Op{

@@ -41,7 +41,7 @@ func (c Cogrouped[K, A]) And[V any](g Grouped[K, V], add func(K, V, A) A) Cogrou
 		return Cogrouped[K, A]{}
 	}
 	if g.s.out.Builder() != c.b {
-		c.b.Fail(0, "Cogroup of streams of different builders")
+		c.b.Fail(0, "Cogroup of streams of different builders: read all of them with one")
 		return Cogrouped[K, A]{}
 	}
 	reads := edge.Need{Key: true, Val: true}

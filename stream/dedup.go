@@ -30,7 +30,7 @@ func (s Stream[K, V]) Dedup[I any](name string, within time.Duration, id func(K,
 	var ids serde.Serde[I]
 	for _, o := range opts {
 		if o.Coalesce {
-			b.Fail(0, "Dedup %q with Coalesce: it has no updates", name)
+			b.Fail(0, "Dedup %q with Coalesce: it has no updates to leave out", name)
 		}
 	}
 	keep := window.Instant(within.Milliseconds()).Plus(1)

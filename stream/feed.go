@@ -181,5 +181,9 @@ func (a *App) ensure(ctx context.Context, c *kafka.Client, name string, partitio
 	if partitions > 0 {
 		n = int32(partitions)
 	}
-	return c.CreateTopics(ctx, kafka.NewTopic{Name: name, Partitions: n, Replication: int16(a.cfg.Replication), Settings: settings})
+	if err := c.CreateTopics(ctx, kafka.NewTopic{Name: name, Partitions: n, Replication: int16(a.cfg.Replication), Settings: settings}); err != nil {
+		return err
+	}
+	a.instance.Look()
+	return nil
 }

@@ -86,7 +86,7 @@ func joinStreams[K, V, V2, R any](s Stream[K, V], name string, o Stream[K, V2], 
 		return Stream[K, R]{}
 	}
 	if o.out.Builder() != b {
-		b.Fail(0, "%s %q of streams of different builders", j.what, name)
+		b.Fail(0, "%s %q of streams of different builders: read both with one", j.what, name)
 		return Stream[K, R]{}
 	}
 	if err := w.Validate(); err != nil {

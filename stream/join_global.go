@@ -39,7 +39,7 @@ func joinGlobal[K, V, K2, V2, R any](s Stream[K, V], what string, g table.Global
 		return Stream[K, R]{} // the mistake that made it is recorded
 	}
 	if rows.Builder() != s.out.Builder() {
-		s.out.Builder().Fail(0, "%s: stream and table belong to different builders", what)
+		s.out.Builder().Fail(0, "%s: stream and table belong to different builders: read both with one", what)
 		return Stream[K, R]{}
 	}
 	op := edge.Op{Kind: "KSTREAM-LEFTJOIN", Keeps: edge.Need{Key: true}, Reads: edge.Need{Key: true, Val: true}, Stores: []any{rows.Pending()}}

@@ -69,7 +69,7 @@ func joinTable[K, V, V2, R any](s Stream[K, V], what, kind, name string, t table
 		return Stream[K, R]{}
 	}
 	if t.Output().Builder() != b {
-		b.Fail(0, "%s %q: stream and table belong to different builders", what, name)
+		b.Fail(0, "%s %q: stream and table belong to different builders: read both with one", what, name)
 		return Stream[K, R]{}
 	}
 	held, ok := holding[K, V](b, view, what, name, opts)

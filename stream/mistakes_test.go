@@ -49,7 +49,7 @@ func TestMistakesInJoins(t *testing.T) {
 		{"negative grace", func(b *topology.Builder) {
 			stream.From(b, lefts).JoinTable("j", table.From(b, rights, history(time.Second)), glue, stream.JoinTableOptions{Grace: -1})
 		}, `JoinTable "j": Grace -1ns, want whole milliseconds, 0 or more`},
-		{"negative history", func(b *topology.Builder) { table.From(b, rights, history(-time.Second)) }, `"rights": negative History -1s`},
+		{"negative history", func(b *topology.Builder) { table.From(b, rights, history(-time.Second)) }, `"rights": History -1s, want whole milliseconds, 0 or more`},
 		{"history of a processor's plain store", func(b *topology.Builder) {
 			spec := state.NewKeyValue("kv", serde.String, serde.String, history(time.Second))
 			stream.From(b, lefts).Process("p", func(*topology.Context[string, string]) (topology.Processor[string, string], error) { return nil, nil }, spec)

@@ -27,18 +27,18 @@ func TestMistakesInWindows(t *testing.T) {
 		}, "Sessions: "},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Calendar("days", day)).Count("w1")
-		}, `Count "w1": a calendar of one's own does not say how long a window can be: give state.Options{Retention: …}`},
+		}, `Count "w1": a calendar of one's own does not say how long a window can be: give state.Options{Retention: …}, at least that and the grace`},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w2", state.Options{}, state.Options{})
 		}, `Count "w2" is given 2 Options, want one at most`},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Unlimited(0)).Count("w3").Final()
-		}, "Final can follow an aggregate by windows that close"},
+		}, "Final can follow an aggregate by windows that close, and Filter, MapValues and MapWithKey behind that; elsewhere use Suppress with UntilClose"},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Unlimited(0)).Count("w4").Suppress("u4", table.Suppression{UntilClose: true})
-		}, `Suppress "u4" until windows close that never do`},
+		}, `Suppress "u4" until windows close that never do: give After`},
 		{func(b *topology.Builder) { table.From(b, lefts).Suppress("u5", table.Suppression{UntilClose: true}) },
-			`Suppress "u5" until windows close, of a table without windows`},
+			`Suppress "u5" until windows close, of a table without windows: give After`},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w6").
 				Suppress("u6", table.Suppression{UntilClose: true, MaxRecords: 1})
@@ -46,12 +46,12 @@ func TestMistakesInWindows(t *testing.T) {
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).GroupByKey().Windowed(window.Tumbling(time.Second)).Count("w7").
 				Suppress("u7", table.Suppression{UntilClose: true, After: time.Second})
-		}, `Suppress "u7": either After or UntilClose`},
+		}, `Suppress "u7": either After or UntilClose, not both`},
 		{func(b *topology.Builder) {
 			table.From(b, lefts).Suppress("u8", table.Suppression{After: time.Microsecond})
 		},
-			`Suppress "u8": 1µs is finer than a millisecond`},
-		{func(b *topology.Builder) { table.From(b, lefts).Suppress("u9", table.Suppression{MaxRecords: -1}) }, `Suppress "u9": negative limits`},
+			`Suppress "u8": 1µs is finer than a millisecond, the unit of event time`},
+		{func(b *topology.Builder) { table.From(b, lefts).Suppress("u9", table.Suppression{MaxRecords: -1}) }, `Suppress "u9": negative limits: {After:0s`},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).Dedup("d", time.Microsecond, func(k string, _ int64) string { return k })
 		},
@@ -65,9 +65,9 @@ func TestMistakesInWindows(t *testing.T) {
 		}, "Late of a group with 2 aggregates, each behind a repartition topic of its own: Repartition first, then GroupByKey"},
 		{func(b *topology.Builder) {
 			stream.From(b, numbers).Repartition("r", stream.RepartitionOptions{Partitions: -1})
-		}, `Repartition "r" into -1 partitions`},
-		{func(b *topology.Builder) { stream.From(b, numbers).Named("") }, "Named: empty name"},
-		{func(b *topology.Builder) { stream.From(b, numbers).Merge(stream.From(topology.New("other"), numbers)) }, "Merge of outputs of different builders"},
+		}, `Repartition "r" into -1 partitions, want 0 (as many as the sources have) or more`},
+		{func(b *topology.Builder) { stream.From(b, numbers).Named("") }, "Named: empty name: give one, or leave Named out"},
+		{func(b *topology.Builder) { stream.From(b, numbers).Merge(stream.From(topology.New("other"), numbers)) }, "Merge of outputs of different builders: read all of them with one"},
 	}
 	_, err := topology.Define("test", func(b *topology.Builder) {
 		for _, m := range mistakes {

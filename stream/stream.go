@@ -14,7 +14,8 @@ type Stream[K, V any] struct {
 	rekeyed bool
 }
 
-// From reads a topic.
+// From reads a topic, or all topics of a pattern, those too that are made while the program runs: they are looked for every
+// ten seconds. Where a store keeps rows by key they must have equal partition counts.
 func From[K, V any](b *topology.Builder, t topology.Topic[K, V]) Stream[K, V] {
 	return Stream[K, V]{out: topology.Source(b, t)}
 }

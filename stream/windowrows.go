@@ -2,6 +2,7 @@ package stream
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/serde"
@@ -29,6 +30,9 @@ type spanRows[K, A, S any] struct {
 func newSpanRows[K, A, S any](b *topology.Builder, what, name string, opts []state.Options) *spanRows[K, A, S] {
 	if len(opts) > 1 {
 		b.Fail(0, "%s %q is given %d Options, want one at most", what, name, len(opts))
+	}
+	if len(opts) > 0 && (opts[0].Retention < 0 || opts[0].Retention%time.Millisecond != 0) {
+		b.Fail(0, "%s %q: Retention %v, want whole milliseconds, 0 (as long as windows take records) or more", what, name, opts[0].Retention)
 	}
 	return &spanRows[K, A, S]{b: b, name: name, opts: opts}
 }

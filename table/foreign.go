@@ -59,7 +59,7 @@ func joinForeign[K, V, K2, V2, R any](t Table[K, V], o Table[K2, V2], j *foreign
 	}
 	j.b, j.l, j.r = t.out.Builder(), t.view, o.view
 	if o.out.Builder() != j.b {
-		j.b.Fail(0, "%s %q of tables of different builders", j.what, j.name)
+		j.b.Fail(0, "%s %q of tables of different builders: read both with one", j.what, j.name)
 		return Table[K, R]{}
 	}
 	if !j.b.Own(j.what, j.name) || !j.b.Own(j.what, j.name+"-subscription-store") {

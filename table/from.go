@@ -15,6 +15,10 @@ import (
 //	rows  a=1   a=1    a=7   a=7
 //	            b=5    b=5
 func From[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...state.Options) Table[K, V] {
+	if t.Pattern != nil {
+		b.Fail(0, "a table of the pattern %q: read it with stream.From and make a table of that, with ToTable", t.Pattern)
+		return Table[K, V]{}
+	}
 	src := topology.Source(b, topology.Nullable(t))
 	if src.Node() == nil {
 		return Table[K, V]{}

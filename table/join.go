@@ -51,7 +51,7 @@ func joinTables[K, V, V2, R any](t Table[K, V], o Table[K, V2], what string, lef
 	}
 	b := t.out.Builder()
 	if o.out.Builder() != b {
-		b.Fail(0, "%s of tables of different builders", what)
+		b.Fail(0, "%s of tables of different builders: read both with one", what)
 		return Table[K, R]{}
 	}
 	if left {

@@ -43,14 +43,14 @@ func makeRows[K, V any](b *topology.Builder, name string, opts []state.Options, 
 		b.Fail(0, "%q is given %d Options, want one at most", name, len(opts))
 	}
 	for _, o := range opts {
-		if o.History < 0 {
-			b.Fail(0, "%q: negative History %v", name, o.History)
+		if o.History < 0 || o.History%time.Millisecond != 0 {
+			b.Fail(0, "%q: History %v, want whole milliseconds, 0 or more", name, o.History)
 		}
 		if o.Bootstrap && !fromTopic {
-			b.Fail(0, "%q: Bootstrap is for tables from a topic", name)
+			b.Fail(0, "%q: Bootstrap is for tables from a topic, which are read to their end before others", name)
 		}
 		if o.Coalesce && o.History != 0 {
-			b.Fail(0, "%q: Coalesce with a History: versions are passed on one by one", name)
+			b.Fail(0, "%q: Coalesce with a History: versions are passed on one by one, leave one of the two out", name)
 		}
 	}
 	return &Rows[K, V]{b: b, name: name, opts: opts}

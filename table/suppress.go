@@ -85,7 +85,7 @@ func (t Windowed[K, V]) Suppress[_ edge.Called](name string, until Suppression) 
 	}
 	grace, closes := t.view.Grace()
 	if until.UntilClose && !closes {
-		t.out.Builder().Fail(0, "Suppress %q until windows close that never do", name)
+		t.out.Builder().Fail(0, "Suppress %q until windows close that never do: give After", name)
 		return Windowed[K, V]{}
 	}
 	t.view.Old()
@@ -121,13 +121,13 @@ func (s Suppression) check(b *topology.Builder, name string, windows bool) bool 
 	was := s
 	switch {
 	case s.After < 0 || s.MaxRecords < 0 || s.MaxBytes < 0:
-		b.Fail(0, "Suppress %q: negative limits: %+v", name, s)
+		b.Fail(0, "Suppress %q: negative limits: %+v; 0 is none", name, s)
 	case s.After%time.Millisecond != 0:
-		b.Fail(0, "Suppress %q: %v is finer than a millisecond", name, s.After)
+		b.Fail(0, "Suppress %q: %v is finer than a millisecond, the unit of event time", name, s.After)
 	case s.UntilClose && !windows:
-		b.Fail(0, "Suppress %q until windows close, of a table without windows", name)
+		b.Fail(0, "Suppress %q until windows close, of a table without windows: give After", name)
 	case s.UntilClose && s.After != 0:
-		b.Fail(0, "Suppress %q: either After or UntilClose", name)
+		b.Fail(0, "Suppress %q: either After or UntilClose, not both", name)
 	case s.UntilClose && (s.MaxRecords > 0 || s.MaxBytes > 0) && s.Full == EmitEarly:
 		b.Fail(0, "Suppress %q until windows close cannot pass on early: Full must be Stop", name)
 	case was == Suppression{}:

@@ -27,7 +27,7 @@ func TestMistakesAreReportedAtBuild(t *testing.T) {
 		define func(b *topology.Builder)
 		want   []string
 	}{
-		{"nothing", func(*topology.Builder) {}, []string{"the topology is empty"}},
+		{"nothing", func(*topology.Builder) {}, []string{"the topology is empty: read a topic with stream.From or table.From"}},
 		{"topic without serdes", func(b *topology.Builder) {
 			stream.From(b, topology.Topic[string, int64]{Name: "x"}).To(out)
 		}, []string{`topic "x": Key and Value need a serde each`}},
@@ -38,7 +38,7 @@ func TestMistakesAreReportedAtBuild(t *testing.T) {
 			g := stream.From(b, in).GroupByKey()
 			g.Count("counts").To(out)
 			g.Count("counts").To(out)
-		}, []string{`a store named "counts" exists already (build_test.go:`}},
+		}, []string{`a store named "counts" exists already (build_test.go:`, "): names of stores are durable and unique"}},
 		{"two repartitions of one name", func(b *topology.Builder) {
 			s := stream.From(b, in)
 			s.Repartition("r").To(out)
@@ -59,7 +59,7 @@ func TestMistakesAreReportedAtBuild(t *testing.T) {
 		}, []string{"size 0s, want at least 1ms"}},
 		{"retention", func(b *topology.Builder) {
 			stream.From(b, in).GroupByKey().Windowed(window.Tumbling(time.Minute)).Count("w", state.Options{Retention: time.Second})
-		}, []string{"retention 1s is shorter than windows take records"}},
+		}, []string{"retention 1s is shorter than windows take records, 1m0s"}},
 		{"two options", func(b *topology.Builder) {
 			stream.From(b, in).GroupByKey().Count("c", state.Options{}, state.Options{})
 		}, []string{"want one at most"}},
@@ -87,6 +87,19 @@ func TestMistakesAreReportedAtBuild(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMistakesOfBuilders shows what is wrong with a builder as a whole.
+func TestMistakesOfBuilders(t *testing.T) {
+	b := topology.New("an app")
+	stream.From(b, in).To(out)
+	_, err := b.Build()
+	if err == nil || !strings.Contains(err.Error(), `app name: "an app": only letters`) {
+		t.Errorf("a name with a space: %v", err)
+	}
+	if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), "Build of a topology that is already built: a Builder makes one") {
+		t.Errorf("Build a second time: %v", err)
 	}
 }
 

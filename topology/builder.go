@@ -56,7 +56,7 @@ func (b *Builder) App() string { return b.app }
 // Use makes s the serde of T wherever the topology itself needs one: changelogs and repartition topics.
 func (b *Builder) Use[T any](s serde.Serde[T]) {
 	if s == nil {
-		b.Fail(0, "Use of a nil serde for %s", reflect.TypeFor[T]())
+		b.Fail(0, "Use of a nil serde for %s: leave it out for the default", reflect.TypeFor[T]())
 		return
 	}
 	if err := serde.Fault(s); err != nil {
@@ -86,9 +86,10 @@ func (b *Builder) failAt(pos, format string, args ...any) {
 // Build checks the graph and freezes it.
 func (b *Builder) Build() (*Topology, error) {
 	if b.built {
-		b.Fail(0, "Build of a topology that is already built")
+		b.Fail(0, "Build of a topology that is already built: a Builder makes one")
 	}
 	b.built = true
+	b.checkPatterns()
 	b.sort()
 	b.resolve()
 	if len(b.nodes) == 0 {
@@ -98,6 +99,17 @@ func (b *Builder) Build() (*Topology, error) {
 		return nil, errors.Join(b.errs...)
 	}
 	return &Topology{b.graph()}, nil
+}
+
+// checkPatterns reports topics that are read twice, by name and by pattern.
+func (b *Builder) checkPatterns() {
+	for _, p := range b.topics {
+		for _, t := range b.topics {
+			if p.Pattern != nil && t.Source != nil && !t.Internal && t.Pattern == nil && p.Pattern.MatchString(t.Name) {
+				b.failAt(p.Pos, "topic %q is read already (%s), and matches the pattern %q: read it once", t.Name, t.Pos, p.Pattern)
+			}
+		}
+	}
 }
 
 // SerdeFor returns the serde of T's bytes: the one they already have, else the one given to Use, else the default.
@@ -203,7 +215,7 @@ func (b *Builder) add(op edge.Op, kind edge.Kind, key, val reflect.Type, parents
 	}
 	for _, o := range b.nodes {
 		if o.Name == n.Name {
-			b.Fail(0, "a node named %q exists already (%s)", n.Name, o.Pos)
+			b.Fail(0, "a node named %q exists already (%s): choose another name", n.Name, o.Pos)
 		}
 	}
 	for _, p := range parents {
@@ -229,7 +241,7 @@ func (b *Builder) connect(n *edge.Node, given any) {
 	case state.AnySpec:
 		s.Name, s.Type, s.Spec = x.Name(), reflect.TypeOf(x), x
 	default:
-		b.Fail(0, "%s is given a nil store", n.Name)
+		b.Fail(0, "%s is given a nil store: declare it with state.NewKeyValue or another", n.Name)
 		return
 	}
 	if err := checkName(s.Name); err != nil {

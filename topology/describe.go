@@ -28,7 +28,11 @@ func (t *Topology) String() string {
 func describeNode(w *strings.Builder, n *edge.Node, size map[*edge.Node]int) {
 	switch n.Kind {
 	case edge.Source:
-		fmt.Fprintf(w, "    Source: %s (topics: [%s])\n", n.Name, n.Topic.Short)
+		topics := "[" + n.Topic.Short + "]"
+		if n.Topic.Pattern != nil {
+			topics = n.Topic.Short
+		}
+		fmt.Fprintf(w, "    Source: %s (topics: %s)\n", n.Name, topics)
 	case edge.Sink:
 		if n.Topic == nil {
 			fmt.Fprintf(w, "    Sink: %s (extractor class: %v)\n", n.Name, n.Pos)

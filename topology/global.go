@@ -36,6 +36,9 @@ func GlobalStore[S, K, V any](b *Builder, t Topic[K, V], spec state.Spec[S], fil
 
 // GlobalSource reads a topic for a global store, and nothing else may read it. It is for the library's own use.
 func GlobalSource[K, V any](b *Builder, t Topic[K, V]) (Output[K, V], bool) {
+	if !named(b, "A global table or store", t) {
+		return Output[K, V]{}, false
+	}
 	for _, o := range b.topics {
 		if o.Name == t.Name && o.Source != nil {
 			b.Fail(0, "topic %q is read already (%s): one topic cannot be both global and the input of tasks", t.Name, o.Source.Pos)

@@ -18,7 +18,7 @@ func (o Output[K, V]) Repartition[_ edge.Called](name string, partitions int) Ou
 		return Output[K, V]{b: o.b}
 	}
 	if partitions < 0 {
-		o.b.Fail(0, "Repartition %q into %d partitions", name, partitions)
+		o.b.Fail(0, "Repartition %q into %d partitions, want 0 (as many as the sources have) or more", name, partitions)
 	}
 	var source *edge.Node
 	keyed := o.Apply[K, V](edge.Op{Kind: "KSTREAM-FILTER", Label: name + "-repartition-filter", Keeps: edge.Need{Key: true, Val: true}},

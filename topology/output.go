@@ -2,6 +2,7 @@ package topology
 
 import (
 	"reflect"
+	"regexp"
 
 	"github.com/thalweg/thalweg/internal/edge"
 )
@@ -27,12 +28,12 @@ func (o Output[K, V]) Named[_ edge.Called](name string) Output[K, V] {
 		return o
 	}
 	if name == "" {
-		o.b.Fail(0, "Named: empty name")
+		o.b.Fail(0, "Named: empty name: give one, or leave Named out")
 		return o
 	}
 	for _, n := range o.b.nodes {
 		if n != o.n && n.Name == name {
-			o.b.Fail(0, "a node named %q exists already (%s)", name, n.Pos)
+			o.b.Fail(0, "a node named %q exists already (%s): choose another name", name, n.Pos)
 		}
 	}
 	o.n.Name, o.n.Label = name, name
@@ -65,7 +66,7 @@ func (o Output[K, V]) Merge[_ edge.Called](others ...Output[K, V]) Output[K, V] 
 	parents := []*edge.Node{o.n}
 	for _, x := range others {
 		if x.b != nil && x.b != o.b {
-			o.b.Fail(0, "Merge of outputs of different builders")
+			o.b.Fail(0, "Merge of outputs of different builders: read all of them with one")
 			continue
 		}
 		parents = append(parents, x.n)
@@ -95,7 +96,7 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 		return Output[K2, V2]{}
 	}
 	if tag.Name == "" {
-		o.b.Fail(0, "Side of a tag without a name")
+		o.b.Fail(0, "Side of a tag without a name: give its Name")
 		return Output[K2, V2]{b: o.b}
 	}
 	for _, c := range o.n.Children {
@@ -103,7 +104,7 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 			continue
 		}
 		if c.Key != reflect.TypeFor[K2]() || c.Val != reflect.TypeFor[V2]() {
-			o.b.Fail(0, "the tag %q is of %v, %v already (%s)", tag.Name, c.Key, c.Val, c.Pos)
+			o.b.Fail(0, "the tag %q is of %v, %v already (%s): a tag has one pair of types", tag.Name, c.Key, c.Val, c.Pos)
 			return Output[K2, V2]{b: o.b}
 		}
 		return Output[K2, V2]{o.b, c}
@@ -135,6 +136,34 @@ func AsideLater[K, V any](b *Builder, op edge.Op, tag, without string) (out Outp
 		n.Parents = append(n.Parents, parent)
 		parent.Children = append(parent.Children, n)
 	}
+}
+
+// read declares a topic of the user's that is read, by name or by pattern.
+func (b *Builder) read(name string, pattern *regexp.Regexp) *edge.Topic {
+	switch {
+	case pattern == nil:
+		return b.topic(name)
+	case name != "":
+		b.Fail(0, "topic %q has the Pattern %q too: give one of the two", name, pattern)
+		return nil
+	}
+	name = edge.PatternName(pattern)
+	for _, t := range b.topics {
+		if t.Name == name {
+			return t
+		}
+	}
+	t := &edge.Topic{Name: name, Short: pattern.String(), Pattern: pattern, Pos: position(0)}
+	b.topics = append(b.topics, t)
+	return t
+}
+
+// named reports whether a topic has a name, which its use needs: what has a pattern instead is read by stream.From alone.
+func named[K, V any](b *Builder, use string, t Topic[K, V]) bool {
+	if t.Pattern != nil {
+		b.Fail(0, "%s of the pattern %q: a pattern is for stream.From; give the topic a Name", use, t.Pattern)
+	}
+	return t.Pattern == nil
 }
 
 // topic declares a topic of the user's.

@@ -284,7 +284,7 @@ func (b *Builder) checkProcessor(name string, nilOpener bool, stores []state.Any
 		return false
 	}
 	if nilOpener {
-		b.Fail(0, "Process %q without an Opener", name)
+		b.Fail(0, "Process %q without an Opener: the function that makes the processor of a task", name)
 		return false
 	}
 	return true

@@ -15,7 +15,7 @@ func (o Output[K, V]) Sink[_ edge.Called](t Topic[K, V]) {
 		return
 	}
 	t, ok := ready(o.b, t)
-	if !ok {
+	if !ok || !named(o.b, "To", t) {
 		return
 	}
 	topic := o.b.topic(t.Name)

@@ -9,13 +9,14 @@ import (
 	"github.com/thalweg/thalweg/window"
 )
 
-// Source reads a topic. Reading the same topic twice gives the same source.
+// Source reads a topic. Reading the same topic twice gives the same source. Topics of a pattern are read as one: their
+// partitions of one number go to the same task, by time as other inputs do.
 func Source[K, V any](b *Builder, t Topic[K, V]) Output[K, V] {
 	t, ok := ready(b, t)
 	if !ok {
 		return Output[K, V]{b: b}
 	}
-	topic := b.topic(t.Name)
+	topic := b.read(t.Name, t.Pattern)
 	if topic == nil {
 		return Output[K, V]{b: b}
 	}
@@ -23,7 +24,7 @@ func Source[K, V any](b *Builder, t Topic[K, V]) Output[K, V] {
 		if n.Key == reflect.TypeFor[K]() && n.Val == reflect.TypeFor[V]() {
 			return Output[K, V]{b, n}
 		}
-		b.Fail(0, "topic %q is read as %v, %v already (%s): read it once and map it", t.Name, n.Key, n.Val, n.Pos)
+		b.Fail(0, "topic %q is read as %v, %v already (%s): read it once and map it", topic.Name, n.Key, n.Val, n.Pos)
 		return Output[K, V]{b: b}
 	}
 	adoptTopic(topic, t)
@@ -58,6 +59,7 @@ type entrance[K, V any] struct {
 
 	// The record last decoded for its time: it is the next to be pushed, unless the partition was rewound.
 	head struct {
+		topic     string
 		partition int32
 		offset    int64
 		k         K
@@ -95,7 +97,7 @@ func (e *entrance[K, V]) Time(m *edge.Meta, partition int64) (t int64, skip bool
 		}
 		t = int64(window.At(e.topic.Timestamp(r)))
 		h := &e.head
-		h.partition, h.offset, h.k, h.v, h.ok = m.Partition, m.Offset, k, v, true
+		h.topic, h.partition, h.offset, h.k, h.v, h.ok = m.Topic, m.Partition, m.Offset, k, v, true
 	}
 	if t >= 0 {
 		return t, false, nil
@@ -119,7 +121,7 @@ func (e *entrance[K, V]) Time(m *edge.Meta, partition int64) (t int64, skip bool
 
 // Push implements edge.Entrance.
 func (e *entrance[K, V]) Push(m *edge.Meta) error {
-	if h := &e.head; h.ok && h.offset == m.Offset && h.partition == m.Partition {
+	if h := &e.head; h.ok && h.offset == m.Offset && h.partition == m.Partition && h.topic == m.Topic {
 		h.ok = false
 		m.NoKey = m.Key == nil
 		return e.next(m, h.k, h.v)

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/thalweg/thalweg/serde"
@@ -9,9 +10,10 @@ import (
 // Topic is a topic and how to read and write it: the one place where names, serdes, event time and partitioning
 // meet. Declare it once, use it for sources, sinks and tests.
 type Topic[K, V any] struct {
-	Name  string
-	Key   serde.Serde[K]
-	Value serde.Serde[V]
+	Name    string
+	Pattern *regexp.Regexp // instead of Name: every topic that matches, those made later too; for stream.From alone
+	Key     serde.Serde[K]
+	Value   serde.Serde[V]
 
 	// Timestamp gives the event time of a record read; nil takes the record's own, r.Time.
 	Timestamp func(r Record[K, V]) time.Time
@@ -47,7 +49,7 @@ func (t Topic[K, V]) InPlace() Topic[K, V] {
 // Timestamp and Partition of t see the zero V where the value is absent.
 func Nullable[K, V any](t Topic[K, V]) Topic[K, serde.Opt[V]] {
 	n := Topic[K, serde.Opt[V]]{
-		Name: t.Name, Key: t.Key, BadTime: t.BadTime, Reset: t.Reset, Check: t.Check,
+		Name: t.Name, Pattern: t.Pattern, Key: t.Key, BadTime: t.BadTime, Reset: t.Reset, Check: t.Check,
 		Partitions: t.Partitions, Settings: t.Settings,
 	}
 	if t.Value != nil {

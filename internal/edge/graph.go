@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/thalweg/thalweg/serde"
@@ -93,10 +96,11 @@ type Node struct {
 
 // Topic is a topic that a graph reads or writes, untyped.
 type Topic struct {
-	Name        string // with the app's prefix if internal
-	Short       string // without
-	Internal    bool   // a repartition topic: made by the app
-	Partitions  int    // asked for by the user; 0: as it is, or as the sources have
+	Name        string         // with the app's prefix if internal
+	Short       string         // without
+	Pattern     *regexp.Regexp // of a source instead of a name: see PatternName
+	Internal    bool           // a repartition topic: made by the app
+	Partitions  int            // asked for by the user; 0: as it is, or as the sources have
 	Settings    map[string]string
 	Source      *Node // nil if only written
 	Sinks       []*Node
@@ -158,4 +162,56 @@ func (g *Graph) Topic(name string) *Topic {
 		}
 	}
 	return nil
+}
+
+// PatternName is the Name of the topic that stands for all that match p. No topic of a broker can have it.
+func PatternName(p *regexp.Regexp) string { return "/" + p.String() + "/" }
+
+// Called returns the topic of that name which matches t's pattern.
+func (t *Topic) Called(name string) *Topic {
+	c := *t
+	c.Name, c.Short, c.Pattern = name, name, nil
+	return &c
+}
+
+// Patterned reports whether some source has a pattern.
+func (g *Graph) Patterned() bool {
+	return slices.ContainsFunc(g.Topics, func(t *Topic) bool { return t.Pattern != nil })
+}
+
+// Match returns the topic whose pattern a name matches, nil if there is none. Topics of the app's own, and the brokers', are
+// read by nobody else.
+func (g *Graph) Match(name string) (found *Topic, err error) {
+	if strings.HasPrefix(name, "__") || g.own(name) {
+		return nil, nil
+	}
+	for _, t := range g.Topics {
+		if t.Pattern == nil || !t.Pattern.MatchString(name) {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("edge: topic %q matches two patterns, %q (%s) and %q (%s): a topic is read once", name, found.Pattern, found.Pos, t.Pattern, t.Pos)
+		}
+		found = t
+	}
+	return found, nil
+}
+
+// Fits reports why a topic that matches t's pattern cannot be read with the others, of which the one with most partitions has
+// tasks of them; nil if it can. Where a store keeps rows by key, equal keys have to meet.
+func (t *Topic) Fits(name string, count, tasks int32) error {
+	switch {
+	case count > tasks:
+		return fmt.Errorf("edge: topic %q matches the pattern %q (%s) and has %d partitions, there are %d tasks for them: stop every instance, and start again", name, t.Pattern, t.Pos, count, tasks)
+	case count < tasks && len(t.Source.Sub.Stores) > 0:
+		return fmt.Errorf("edge: topics of the pattern %q (%s) have unequal partition counts, %q has %d and another %d, so that equal keys do not meet: Repartition the stream", t.Pattern, t.Pos, name, count, tasks)
+	}
+	return nil
+}
+
+// own reports whether a topic is the app's own: a repartition topic, a changelog, or where a feed keeps its positions.
+func (g *Graph) own(name string) bool {
+	rest, ok := strings.CutPrefix(name, g.App+"-")
+	return ok && (strings.HasSuffix(rest, "-repartition") || strings.HasSuffix(rest, "-changelog") || rest == "feeds") ||
+		slices.ContainsFunc(g.Topics, func(t *Topic) bool { return t.Internal && t.Name == name })
 }

@@ -14,6 +14,19 @@ func (g *Graph) Partitions(have map[string]int32) (map[string]int32, error) {
 	var errs []error
 	for _, t := range g.Topics {
 		switch {
+		case t.Pattern != nil:
+			// The source has as many tasks as the topic with most partitions needs, or as its user says: there may be none yet.
+			n[t.Name] = max(have[t.Name], int32(t.Partitions))
+			for name, count := range have {
+				if m, err := g.Match(name); err != nil {
+					errs = append(errs, err)
+				} else if m == t {
+					n[t.Name] = max(n[t.Name], count)
+				}
+			}
+			if n[t.Name] == 0 {
+				errs = append(errs, fmt.Errorf("no topic matches the pattern %q (%s): create one, or say with Partitions how many such topics will have", t.Pattern, t.Pos))
+			}
 		case !t.Internal && have[t.Name] > 0:
 			n[t.Name] = have[t.Name]
 		case !t.Internal:
@@ -22,8 +35,13 @@ func (g *Graph) Partitions(have map[string]int32) (map[string]int32, error) {
 			n[t.Name] = int32(t.Partitions)
 		}
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	for name, count := range have {
+		if t, _ := g.Match(name); t != nil {
+			errs = append(errs, t.Fits(name, count, n[t.Name]))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	// Each round can only fill in or raise counts, bounded by the greatest count there is: it ends.
 	for range len(g.Topics) + 1 {

@@ -94,6 +94,13 @@ func (m *Member) Generation() Generation {
 	return Generation{Group: m.cfg.Group, Member: id, Instance: kmsg.StringPtr(m.cfg.Instance), Generation: gen}
 }
 
+// Read has the group know that the member reads more topics, which asks for a rebalance. Those it reads already change
+// nothing.
+func (m *Member) Read(topics ...string) {
+	m.cl.PauseFetchTopics(topics...)
+	m.cl.AddConsumeTopics(topics...)
+}
+
 // Rejoin asks for a rebalance.
 func (m *Member) Rejoin() { m.cl.ForceRebalance() }
 

@@ -21,8 +21,8 @@ type taskKey struct {
 type assigned struct {
 	key    taskKey
 	sub    *edge.Sub
-	places []kafka.Place // what it reads
-	owned  int           // how many of places are the instance's already
+	places []kafka.Place        // what it reads
+	owned  map[kafka.Place]bool // those of places that are the instance's already
 	worker *worker
 	cancel context.CancelFunc // ends the restore
 
@@ -33,12 +33,18 @@ type assigned struct {
 	told      map[[2]string]int64 // records dropped, by node and reason, as Events.Dropped has been told
 }
 
+// whole reports whether all that the task reads is the instance's.
+func (a *assigned) whole() bool { return len(a.owned) == len(a.places) }
+
 func (a *assigned) name() string { return fmt.Sprintf("%d_%d", a.key.sub, a.key.partition) }
 
 // units are the tasks as the group assigns them. A topic whose partitions have changed in number stops the instance.
 func (in *Instance) units(seen map[string]int32) (us []kafka.Unit) {
+	if err := in.bind(seen); err != nil {
+		in.fail(err)
+	}
 	for name, n := range seen {
-		if want := in.plan.partitions[name]; want != 0 && n != 0 && n != want {
+		if want := in.partitions(name); want != 0 && n != 0 && n != want {
 			in.fail(fmt.Errorf("runtime: topic %q has %d partitions now, it had %d when the app started: stop every instance and reset the app, "+
 				"or put the input through a topic of fixed partitions", name, n, want))
 		}
@@ -53,9 +59,17 @@ func (in *Instance) units(seen map[string]int32) (us []kafka.Unit) {
 
 // places are the partitions that a task reads.
 func (in *Instance) places(s *edge.Sub, partition int32) (ps []kafka.Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.placesLocked(s, partition)
+}
+
+func (in *Instance) placesLocked(s *edge.Sub, partition int32) (ps []kafka.Place) {
 	for _, src := range s.Sources {
-		if partition < in.plan.partitions[src.Topic.Name] {
-			ps = append(ps, kafka.Place{Topic: src.Topic.Name, Partition: partition})
+		for _, r := range in.readLocked(src.Topic) {
+			if partition < r.partitions {
+				ps = append(ps, kafka.Place{Topic: r.topic.Name, Partition: partition})
+			}
 		}
 	}
 	return ps
@@ -72,8 +86,12 @@ func (in *Instance) join() (err error) {
 	return err
 }
 
-// keyOf returns the task that reads a place.
+// keyOf returns the task that reads a place. The caller holds mu.
 func (in *Instance) keyOf(p kafka.Place) (taskKey, *edge.Sub, bool) {
+	if r, ok := in.bound[p.Topic]; ok {
+		s := r.topic.Source.Sub
+		return taskKey{s.ID, p.Partition}, s, true
+	}
 	for _, s := range in.cfg.Graph.Subs {
 		for _, src := range s.Sources {
 			if src.Topic.Name == p.Topic {
@@ -85,10 +103,20 @@ func (in *Instance) keyOf(p kafka.Place) (taskKey, *edge.Sub, bool) {
 }
 
 // assigned takes partitions in: a task begins once all it reads is here.
-func (in *Instance) assigned(_ context.Context, ps []kafka.Place) {
+func (in *Instance) assigned(ctx context.Context, ps []kafka.Place) {
+	in.bindPlaces(ctx, ps)
+	grown := in.takeIn(ps)
+	for key, more := range grown {
+		in.widen(key, more)
+	}
+}
+
+// takeIn is assigned but for places of tasks that run without them, which it returns.
+func (in *Instance) takeIn(ps []kafka.Place) (grown map[taskKey][]kafka.Place) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	var names []string
+	grown = map[taskKey][]kafka.Place{}
 	for _, p := range ps {
 		key, sub, ok := in.keyOf(p)
 		if !ok {
@@ -96,10 +124,20 @@ func (in *Instance) assigned(_ context.Context, ps []kafka.Place) {
 		}
 		a := in.tasks[key]
 		if a == nil {
-			a = &assigned{key: key, sub: sub, places: in.places(sub, key.partition)}
+			a = &assigned{key: key, sub: sub, places: in.placesLocked(sub, key.partition), owned: map[kafka.Place]bool{}}
 			in.tasks[key] = a
 		}
-		if a.owned++; a.owned == len(a.places) {
+		if a.owned[p] {
+			continue // the client says so again of topics that it came to read while it was given them
+		}
+		if !slices.Contains(a.places, p) { // of a topic that came to be known after the task
+			if a.restoring != nil {
+				grown[key] = append(grown[key], p)
+				continue
+			}
+			a.places = append(slices.Clone(a.places), p)
+		}
+		if a.owned[p] = true; a.whole() {
 			names = append(names, a.name())
 			in.beginLocked(a)
 		}
@@ -110,6 +148,7 @@ func (in *Instance) assigned(_ context.Context, ps []kafka.Place) {
 		slices.Sort(names)
 		in.cfg.Events.Assigned(names)
 	}
+	return grown
 }
 
 // beginLocked gives a task to the worker with the fewest, and starts its restore.
@@ -169,7 +208,7 @@ func (in *Instance) settled() bool {
 // restoringLocked reports whether a task of the instance is not there yet.
 func (in *Instance) restoringLocked() bool {
 	for _, a := range in.tasks {
-		if a.owned == len(a.places) && a.task == nil {
+		if a.whole() && a.task == nil {
 			return true
 		}
 	}
@@ -200,11 +239,11 @@ func (in *Instance) take(ps []kafka.Place) (as []*assigned) {
 		if !ok || a == nil {
 			continue
 		}
-		a.owned--
+		delete(a.owned, p)
 		if !slices.Contains(as, a) {
 			as = append(as, a)
 		}
-		if a.owned <= 0 {
+		if len(a.owned) == 0 {
 			delete(in.tasks, key)
 		}
 	}

@@ -105,8 +105,10 @@ type Instance struct {
 
 	mu    sync.Mutex // protects following fields, and workers while the instance runs
 	tasks map[taskKey]*assigned
-	first bool // the first assignment is not complete yet
+	bound map[string]reading // topics that match the graph's patterns
+	first bool               // the first assignment is not complete yet
 
+	look     chan struct{} // to discover
 	prepared chan struct{}
 	ready    chan struct{}
 	paused   atomic.Bool
@@ -117,7 +119,7 @@ type Instance struct {
 // New returns an instance that is not yet running.
 func New(cfg Config) *Instance {
 	in := &Instance{
-		cfg: cfg, tasks: map[taskKey]*assigned{}, ready: make(chan struct{}), prepared: make(chan struct{}), first: true,
+		cfg: cfg, tasks: map[taskKey]*assigned{}, bound: map[string]reading{}, look: make(chan struct{}, 1), ready: make(chan struct{}), prepared: make(chan struct{}), first: true,
 		restores: make(chan struct{}, restoresAtOnce), hasher: store.NewHasher(rand.Uint64(), rand.Uint64()),
 	}
 	return in
@@ -182,6 +184,9 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 	}
 	in.beginMoving()
 	in.wg.Go(in.purge)
+	if in.cfg.Graph.Patterned() {
+		in.wg.Go(in.discover)
+	}
 	select {
 	case <-ctx.Done():
 		in.phase(Draining)

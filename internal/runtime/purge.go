@@ -31,7 +31,7 @@ func (in *Instance) purgeOnce(ctx context.Context) error {
 	in.mu.Lock()
 	for _, a := range in.tasks {
 		for _, p := range a.places {
-			if t := in.cfg.Graph.Topic(p.Topic); t.Internal && a.owned == len(a.places) {
+			if t := in.cfg.Graph.Topic(p.Topic); t != nil && t.Internal && a.whole() {
 				ps = append(ps, p)
 			}
 		}

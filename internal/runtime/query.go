@@ -75,7 +75,7 @@ func (in *Instance) Here(s *edge.Store) map[int32]bool {
 	defer in.mu.Unlock()
 	here := map[int32]bool{}
 	for k, a := range in.tasks {
-		if a.sub == s.Sub && a.owned == len(a.places) {
+		if a.sub == s.Sub && a.whole() {
 			here[k.partition] = true
 		}
 	}
@@ -116,7 +116,7 @@ func (in *Instance) having(s *edge.Store, partitions []int32) (as []*assigned, e
 	for _, p := range partitions {
 		a := in.tasks[taskKey{s.Sub.ID, p}]
 		switch {
-		case a == nil || a.owned != len(a.places):
+		case a == nil || !a.whole():
 			return nil, ErrElsewhere
 		case a.task == nil:
 			return nil, ErrMoving

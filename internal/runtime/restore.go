@@ -35,7 +35,7 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
 		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
 		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
-		Reads: func(topic string) bool { return a.key.partition < in.plan.partitions[topic] },
+		Reads: func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
 		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
 		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
 	})
@@ -74,7 +74,7 @@ func (in *Instance) starts(ctx context.Context, a *assigned) (map[kafka.Place]ka
 
 // reset says where to begin a partition without a committed position.
 func (in *Instance) reset(ctx context.Context, p kafka.Place) (int64, error) {
-	topic := in.cfg.Graph.Topic(p.Topic)
+	topic := in.topic(p.Topic)
 	w := kafka.Begin
 	switch r := topic.Reset; {
 	case r.None:

@@ -29,7 +29,7 @@ func TestTaskRestoredTooLateIsClosed(t *testing.T) {
 	restoring := make(chan struct{})
 	close(restoring)
 	place := kafka.Place{Topic: "in"}
-	in.tasks[taskKey{}] = &assigned{sub: bed.Sub(), places: []kafka.Place{place}, owned: 1, worker: w, task: bed.Task, restoring: restoring, cancel: func() {}}
+	in.tasks[taskKey{}] = &assigned{sub: bed.Sub(), places: []kafka.Place{place}, owned: map[kafka.Place]bool{place: true}, worker: w, task: bed.Task, restoring: restoring, cancel: func() {}}
 	in.release(t.Context(), []kafka.Place{place}, true)
 	if !closed {
 		t.Error("the task is still open")

@@ -39,12 +39,19 @@ func (in *Instance) prepare(ctx context.Context) (p plan, err error) {
 	if p.partitions, err = g.Partitions(have); err != nil {
 		return p, fmt.Errorf("runtime: %w", err)
 	}
+	for name, n := range have {
+		if t, _ := g.Match(name); t != nil {
+			in.bound[name] = reading{t.Called(name), n}
+		}
+	}
 	if err := in.makeInternalTopics(ctx, p, have); err != nil {
 		return p, err
 	}
 	var names []string
 	for name := range p.partitions {
-		names = append(names, name)
+		if t := g.Topic(name); t == nil || t.Pattern == nil {
+			names = append(names, name)
+		}
 	}
 	ts, err := in.cfg.Client.Topics(ctx, true, names...)
 	if err != nil {
@@ -55,9 +62,12 @@ func (in *Instance) prepare(ctx context.Context) (p plan, err error) {
 		p.ids[name] = t.ID
 	}
 	for _, t := range g.Topics {
-		if t.Source != nil && !t.Global {
+		if t.Source != nil && !t.Global && t.Pattern == nil {
 			p.sources = append(p.sources, t.Name)
 		}
+	}
+	for name := range in.bound {
+		p.sources = append(p.sources, name)
 	}
 	slices.Sort(p.sources)
 	return p, in.checkPolicies(ctx, &p)
@@ -67,8 +77,15 @@ func (in *Instance) prepare(ctx context.Context) (p plan, err error) {
 func (in *Instance) have(ctx context.Context) (map[string]int32, error) {
 	var names []string
 	for _, t := range in.cfg.Graph.Topics {
-		names = append(names, t.Name)
+		if t.Pattern == nil {
+			names = append(names, t.Name)
+		}
 	}
+	matching, err := in.matching(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, matching...)
 	for _, s := range in.cfg.Graph.Stores {
 		if s.Changelog != "" {
 			names = append(names, s.Changelog)
@@ -92,7 +109,7 @@ func (in *Instance) have(ctx context.Context) (map[string]int32, error) {
 func (in *Instance) makeUserTopics(ctx context.Context, have map[string]int32) error {
 	var missing []kafka.NewTopic
 	for _, t := range in.cfg.Graph.Topics {
-		if t.Internal || have[t.Name] > 0 {
+		if t.Internal || have[t.Name] > 0 || t.Pattern != nil {
 			continue
 		}
 		n := int32(-1)

@@ -25,8 +25,10 @@ func (in *Instance) partitionsOf(which func(*edge.Topic) bool) (ps []kafka.Place
 		if t.Source == nil && !t.Global || !which(t) {
 			continue
 		}
-		for p := range in.plan.partitions[t.Name] {
-			ps = append(ps, kafka.Place{Topic: t.Name, Partition: p})
+		for _, r := range in.read(t) {
+			for p := range r.partitions {
+				ps = append(ps, kafka.Place{Topic: r.topic.Name, Partition: p})
+			}
 		}
 	}
 	return ps

@@ -126,7 +126,7 @@ func (in *Instance) handOver(n int) (busy <-chan struct{}) {
 	leaving := slices.Clone(in.workers[min(n, had):])
 	in.workers = slices.Clone(in.workers[:had-len(leaving)])
 	for _, a := range in.tasks {
-		if a.worker == nil && a.owned == len(a.places) && in.ctx.Err() == nil {
+		if a.worker == nil && a.whole() && in.ctx.Err() == nil {
 			in.beginLocked(a)
 		}
 	}

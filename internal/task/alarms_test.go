@@ -152,7 +152,7 @@ func TestTimersAreMisused(t *testing.T) {
 	g := topo.Graph()
 	_, err = task.Open(task.Env{
 		Graph: g, Sub: g.Subs[0], Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Hasher: store.NewHasher(1, 2),
-		Reads: func(string) bool { return true }, Out: func(string) (edge.Out, error) { return nil, nil },
+		Reads: func(n *edge.Node) []*edge.Topic { return []*edge.Topic{n.Topic} }, Out: func(string) (edge.Out, error) { return nil, nil },
 	})
 	if err == nil || !strings.Contains(err.Error(), `the timers "alarms" have an OnTimer already`) {
 		t.Errorf("two OnTimer: %v", err)

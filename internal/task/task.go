@@ -43,7 +43,7 @@ type Env struct {
 	Strict   bool          // check that callbacks leave their arguments alone
 
 	Out    func(topic string) (edge.Out, error)
-	Reads  func(topic string) bool // whether the topic has the task's partition
+	Reads  func(n *edge.Node) []*edge.Topic // the topics of a source that have the task's partition
 	Hasher store.Hasher
 	DB     *store.DB
 	Budget *store.Budget
@@ -148,17 +148,16 @@ func Open(env Env) (t *Task, err error) {
 		return t, err
 	}
 	for _, n := range env.Sub.Sources {
-		if !env.Reads(n.Topic.Name) {
-			continue
-		}
-		f, err := t.Receive(n)
-		if err != nil {
-			return t, err
-		}
-		in := newInput(n.Topic, env.Partition, f.(edge.Entrance), t.touched(n))
-		t.inputs = append(t.inputs, in)
-		if n.Topic.Bootstrap {
-			t.boot = append(t.boot, in)
+		for _, topic := range env.Reads(n) {
+			f, err := t.Receive(n)
+			if err != nil {
+				return t, err
+			}
+			in := newInput(topic, env.Partition, f.(edge.Entrance), t.touched(n))
+			t.inputs = append(t.inputs, in)
+			if topic.Bootstrap {
+				t.boot = append(t.boot, in)
+			}
 		}
 	}
 	return t, t.kept.check()

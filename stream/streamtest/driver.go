@@ -26,6 +26,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -138,7 +139,9 @@ func (d *Driver) defaults() {
 func (d *Driver) makeTopics() error {
 	have := map[string]int32{}
 	for _, t := range d.graph.Topics {
-		if !t.Internal {
+		if t.Pattern != nil {
+			have[t.Name] = int32(d.opts.Partitions) // of topics that the test makes later
+		} else if !t.Internal {
 			have[t.Name] = int32(max(t.Partitions, 0))
 			if t.Partitions == 0 {
 				have[t.Name] = int32(d.opts.Partitions)
@@ -156,9 +159,47 @@ func (d *Driver) makeTopics() error {
 		}
 	}
 	for name, n := range d.partitions {
-		d.topics[name] = newLog(int(n))
+		if t := d.graph.Topic(name); t == nil || t.Pattern == nil {
+			d.topics[name] = newLog(int(n))
+		}
 	}
 	return nil
+}
+
+// reads returns the topics of a source that have a partition.
+func (d *Driver) reads(n *edge.Node, partition int32) (ts []*edge.Topic) {
+	if n.Topic.Pattern == nil {
+		if partition < d.partitions[n.Topic.Name] {
+			ts = append(ts, n.Topic)
+		}
+		return ts
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.topics)) {
+		if t, _ := d.graph.Match(name); t == n.Topic && partition < d.partitions[name] {
+			ts = append(ts, t.Called(name))
+		}
+	}
+	return ts
+}
+
+// found gives a topic that was just made to the tasks whose pattern it matches.
+func (d *Driver) found(name string) {
+	d.t.Helper()
+	t, err := d.graph.Match(name)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if t == nil {
+		return
+	}
+	for _, in := range d.instances {
+		for _, task := range slices.Clone(in.tasks) {
+			if task.Sub() == t.Source.Sub {
+				in.closeTask(keyOf(task))
+			}
+		}
+	}
+	d.rebalance()
 }
 
 // tasksOf is how many tasks a sub-topology has.

@@ -169,7 +169,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 			}
 			return &writer{in, topic, l}, nil
 		},
-		Reads:  func(topic string) bool { return partition < d.partitions[topic] },
+		Reads:  func(n *edge.Node) []*edge.Topic { return d.reads(n, partition) },
 		Decide: in.decide,
 	})
 	if err != nil {

@@ -21,11 +21,16 @@ type Topic[K, V any] struct {
 
 // Topic returns a typed hold on a topic, to write and to read. A topic that the topology does not name is made.
 func (d *Driver) Topic[K, V any](t topology.Topic[K, V]) *Topic[K, V] {
+	d.t.Helper()
+	if t.Pattern != nil {
+		d.t.Fatalf("streamtest: a hold on the pattern %q: give the topic a Name that matches", t.Pattern)
+	}
 	l := d.topics[t.Name]
 	if l == nil {
 		l = newLog(d.opts.Partitions)
 		d.topics[t.Name] = l
 		d.partitions[t.Name] = int32(d.opts.Partitions)
+		d.found(t.Name)
 	}
 	return &Topic[K, V]{d: d, t: t.InPlace(), log: l, read: make([]int64, len(l.parts))}
 }

@@ -53,7 +53,7 @@ func Open(t testing.TB, define func(*topology.Builder), opts Options) *Bed {
 	b.Task, err = task.Open(task.Env{
 		Graph: g, Sub: g.Subs[opts.Sub], Context: context.Background(), Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return b.Now }, Out: func(topic string) (edge.Out, error) { return b.Out(topic), nil },
-		Reads: func(string) bool { return true }, Wake: func() {}, Hasher: store.NewHasher(1, 2), Decide: opts.Decide, MaxIdle: opts.MaxIdle, IdleStep: opts.IdleStep, Settled: opts.Settled, DeadLetter: DeadLetters,
+		Reads: func(n *edge.Node) []*edge.Topic { return []*edge.Topic{n.Topic} }, Wake: func() {}, Hasher: store.NewHasher(1, 2), Decide: opts.Decide, MaxIdle: opts.MaxIdle, IdleStep: opts.IdleStep, Settled: opts.Settled, DeadLetter: DeadLetters,
 	})
 	if err != nil {
 		t.Fatal(err)
