@@ -135,7 +135,7 @@ func (a *App) watchEngine(ctx context.Context) {
 func (a *App) connect(ctx context.Context) error {
 	kc := kafka.Config{
 		Brokers: a.cfg.Brokers, TLS: a.cfg.TLS, ClientID: a.cfg.Client, Rack: a.cfg.Rack, Logger: a.cfg.Logger, Wait: len(a.cfg.Brokers) > 0,
-		SASL: kafka.SASL{Mechanism: a.cfg.SASL.Mechanism, User: a.cfg.SASL.User, Password: a.cfg.SASL.Password, Token: a.cfg.SASL.Token},
+		SASL: kafka.SASL(a.cfg.SASL),
 	}
 	var eng *engine.Engine
 	if len(a.cfg.Brokers) == 0 {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/thalweg/thalweg/internal/kafka"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -208,6 +209,9 @@ func (c *Config) check() error {
 	}
 	if len(c.Brokers) == 0 && (c.TLS != nil || c.SASL.Mechanism != "") {
 		fail("TLS and SASL are for Brokers, and none are set")
+	}
+	if err := kafka.SASL(c.SASL).Check(); err != nil {
+		fail("%s", err)
 	}
 	if c.Ops.Addr != "" && !loopback(c.Ops.Addr) && c.Ops.Token == "" && c.Ops.TLS == nil {
 		fail("Ops.Addr %q is beyond loopback: set Ops.Token or Ops.TLS", c.Ops.Addr)

@@ -5,6 +5,7 @@
 //	thalweg produce lines -key-separator : <file
 //	thalweg consume lines -from-beginning -to-end
 //	thalweg groups describe wordcount -json
+//	thalweg users add ann <password                a user for thalweg serve -auth
 //	thalweg registry                               a schema registry, on http://127.0.0.1:8081
 //
 // The tools take -brokers, or -dir: the folder of a running server or program, in whose lock file its address stands.
@@ -30,6 +31,7 @@ type commandLine struct {
 	Consume  consume        `cmd:"" help:"Print the records of a topic."`
 	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
 	Groups   groups         `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
+	Users    users          `cmd:"" help:"Add, list and delete users who may log in."`
 }
 
 // session is what a command has to work with.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 
 	"github.com/thalweg/thalweg/internal/engine"
 	"github.com/thalweg/thalweg/internal/engine/log"
-	"github.com/thalweg/thalweg/internal/kafka"
 )
 
 // drain is how long connections may take to end after a signal.
@@ -25,7 +26,11 @@ const drain = 20 * time.Second
 type serve struct {
 	Dir                string `help:"Folder of the log (default ${default}). That of a program which has ended serves that program's log." default:"thalweg" placeholder:"DIR"`
 	Listen             string `help:"Address to serve on (default ${default}). Port 0 takes a free one." default:"127.0.0.1:9092" placeholder:"HOST:PORT"`
-	Insecure           bool   `help:"Allow an address beyond loopback, where anybody who reaches it can read and write everything."`
+	Auth               bool   `help:"Ask clients to log in, by SASL SCRAM, or PLAIN over TLS or loopback. thalweg users adds users."`
+	TLSCert            string `help:"File of the server's certificate with its chain, in PEM: clients connect by TLS." name:"tls-cert" placeholder:"FILE"`
+	TLSKey             string `help:"File of the certificate's key, in PEM." name:"tls-key" placeholder:"FILE"`
+	TLSClientCA        string `help:"File of authorities, in PEM: clients need a certificate of theirs." name:"tls-client-ca" placeholder:"FILE"`
+	Insecure           bool   `help:"Allow an address beyond loopback without -auth and -tls-client-ca: anybody who reaches it can read and write everything."`
 	AutoCreate         bool   `help:"Make topics on first use."`
 	Partitions         int32  `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int    `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
@@ -41,8 +46,9 @@ func (*serve) Help() string {
 
 // Run carries the command out.
 func (c *serve) Run(s session) (err error) {
-	if !loopback(c.Listen) && !c.Insecure {
-		return fmt.Errorf("serve: %s is beyond loopback, and the engine asks nobody for credentials: listen on 127.0.0.1, or say -insecure", c.Listen)
+	sec, err := c.security()
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
 	}
 	logger := logTo(s, c.JSON, c.Verbose)
 	cfg := engine.Defaults()
@@ -62,26 +68,24 @@ func (c *serve) Run(s session) (err error) {
 	if err != nil {
 		return errors.Join(fmt.Errorf("serve: %w", err), l.Close())
 	}
-	served := make(chan error, 1)
-	go func() { served <- e.Serve(l) }()
+	served, accepts := make(chan error, 1), &acceptor{Listener: l, first: make(chan struct{})}
+	go func() { served <- e.ServeSecurely(accepts, sec) }()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drain)
 		defer cancel()
 		err = errors.Join(err, e.Close(ctx))
 		logger.Info("closed", "dir", dir)
 	}()
-	if c.Insecure {
-		logger.Warn("insecure: anybody who reaches this address can read and write everything", "addr", l.Addr())
+	if c.Auth && e.Stats().Users == 0 {
+		return fmt.Errorf("serve: -auth, and nobody could log in: add a user first, thalweg users add NAME -dir %s", c.Dir)
 	}
-	if err := answers(s.ctx, l.Addr().String()); err != nil {
-		select {
-		case err := <-served:
-			return fmt.Errorf("serve: %w", err)
-		case <-s.ctx.Done():
-			return nil
-		default:
-			return fmt.Errorf("serve: %w", err)
-		}
+	c.warn(logger, l.Addr())
+	select {
+	case <-accepts.first:
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-s.ctx.Done():
+		return nil
 	}
 	if err := c.announce(s, l.Addr().String(), dir); err != nil {
 		return err
@@ -120,13 +124,49 @@ func logTo(s session, asJSON, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(s.err, opts))
 }
 
-// answers returns once the server answers, by which time its address stands in the lock file.
-func answers(ctx context.Context, addr string) error {
-	c, err := kafka.Dial(ctx, kafka.Config{Brokers: []string{addr}, ClientID: "thalweg-serve", Logger: slog.New(slog.DiscardHandler)})
-	if err == nil {
-		c.Close()
+// security returns what clients have to do, and refuses to serve strangers without being told to.
+func (c *serve) security() (sec engine.Security, err error) {
+	if !loopback(c.Listen) && !c.Auth && c.TLSClientCA == "" && !c.Insecure {
+		return sec, fmt.Errorf("%s is beyond loopback, and clients are asked for nothing: say -auth or -tls-client-ca, listen on 127.0.0.1, or say -insecure", c.Listen)
 	}
-	return err
+	sec.SASL = c.Auth
+	if c.TLSCert == "" && c.TLSKey == "" && c.TLSClientCA == "" {
+		return sec, nil
+	}
+	cert, err := certificate(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return sec, err
+	}
+	sec.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	if c.TLSClientCA != "" {
+		sec.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+		sec.TLS.ClientCAs, err = authorities("-tls-client-ca", c.TLSClientCA)
+	}
+	return sec, err
+}
+
+// warn says aloud what is open to others.
+func (c *serve) warn(logger *slog.Logger, addr net.Addr) {
+	switch {
+	case loopback(c.Listen):
+	case !c.Auth && c.TLSClientCA == "":
+		logger.Warn("insecure: anybody who reaches this address can read and write everything", "addr", addr)
+	case c.TLSCert == "":
+		logger.Warn("without -tls-cert, records and logins pass over the network in the clear", "addr", addr)
+	}
+}
+
+// acceptor is a listener that says when it is first asked for a client: by then the server's address stands in the
+// lock file.
+type acceptor struct {
+	net.Listener
+	once  sync.Once
+	first chan struct{}
+}
+
+func (a *acceptor) Accept() (net.Conn, error) {
+	a.once.Do(func() { close(a.first) })
+	return a.Listener.Accept()
 }
 
 // logDir returns the folder of the log itself: dir, or the one a program that embeds the engine has in it.

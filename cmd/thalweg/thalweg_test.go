@@ -256,6 +256,7 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"serve"}, {"topics"}, {"topics", "list"}, {"topics", "describe"}, {"topics", "create"}, {"topics", "delete"}, {"produce"}, {"consume"},
 		{"groups"}, {"groups", "list"}, {"groups", "describe"}, {"groups", "delete"},
+		{"users"}, {"users", "add"}, {"users", "list"}, {"users", "delete"},
 	} {
 		if got := works(t, "", append(args, "-help")...); !strings.Contains(got, "Usage: thalweg") || !strings.Contains(got, "--help") {
 			t.Errorf("help of %q: %q", args, got)

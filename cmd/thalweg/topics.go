@@ -169,6 +169,8 @@ func hint(err error) error {
 		return fmt.Errorf("%w: see thalweg topics list, or make it with thalweg topics create", err)
 	case errors.Is(err, kafka.ErrNoGroup):
 		return fmt.Errorf("%w: see thalweg groups list", err)
+	case errors.Is(err, kafka.ErrNoUser):
+		return fmt.Errorf("%w: see thalweg users list", err)
 	}
 	return err
 }

@@ -75,7 +75,7 @@ func Open(fs vfs.FS, dir string, cfg Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), d.Close())
 	}
 	e.serve.Go(func() {
-		if err := e.server.Serve(e.memory); err != nil {
+		if err := e.server.Serve(e.memory, wire.Security{}); err != nil {
 			cfg.Logger.Error("memory listener ended", "err", err)
 		}
 	})
@@ -158,8 +158,14 @@ func (e *Engine) failed(id log.ID, err error) {
 }
 
 // Serve answers the clients of l until Close and then returns nil. It may be called for several listeners; the clients
-// of each are told its address. It closes l.
-func (e *Engine) Serve(l net.Listener) error {
+// of each are told its address. It closes l. Clients are not asked who they are.
+func (e *Engine) Serve(l net.Listener) error { return e.ServeSecurely(l, Security{}) }
+
+// Security is what a listener asks of its clients.
+type Security = wire.Security
+
+// ServeSecurely is Serve for clients that have to do what sec asks.
+func (e *Engine) ServeSecurely(l net.Listener, sec Security) error {
 	if e.closed.Load() {
 		l.Close()
 		return ErrClosed
@@ -168,7 +174,7 @@ func (e *Engine) Serve(l net.Listener) error {
 		l.Close()
 		return fmt.Errorf("engine: %w", err)
 	}
-	return e.server.Serve(l)
+	return e.server.Serve(l, sec)
 }
 
 // Addr returns the pseudo address of the clients in this process, to be dialled with Dial.
@@ -205,12 +211,13 @@ type Stats struct {
 	Connections  int
 	Groups       int
 	Transactions int // transactional ids known
+	Users        int // who may log in
 	LeaderEpoch  int32
 }
 
 // Stats returns the numbers now.
 func (e *Engine) Stats() Stats {
-	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), LeaderEpoch: e.dir.LeaderEpoch()}
+	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), Users: len(e.meta.Users()), LeaderEpoch: e.dir.LeaderEpoch()}
 	for _, t := range e.meta.Topics() {
 		s.Topics++
 		for i := range t.Partitions {

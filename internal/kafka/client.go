@@ -60,6 +60,9 @@ const dialTimeout = 30 * time.Second
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	if err := cfg.SASL.Check(); err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
 	c := &Client{cfg: cfg, topics: map[string]*Topic{}}
 	first, err := kgo.NewClient(c.options()...)
 	if err != nil {

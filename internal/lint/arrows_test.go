@@ -41,10 +41,11 @@ var arrows = map[string][]string{
 	"internal/engine":         {"internal/engine/wire"},
 	"internal/engine/wire":    {"internal/engine/coord", "internal/engine/meta"},
 	"internal/engine/coord":   {"internal/engine/journal", "internal/engine/code"},
-	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code"},
+	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code", "internal/engine/auth"},
 	"internal/engine/journal": {"internal/engine/log"},
 	"internal/engine/log":     {"internal/batch"},
 	"internal/engine/code":    {},
+	"internal/engine/auth":    {},
 
 	"stream":            {"table", "serde/windowed", "internal/runtime", "internal/ops", "internal/engine"},
 	"stream/streamtest": {"internal/task"},

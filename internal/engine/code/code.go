@@ -30,6 +30,8 @@ const (
 	RebalanceInProgress        Code = 27
 	ClusterAuthorizationFailed Code = 31
 	InvalidTimestamp           Code = 32
+	UnsupportedSASLMechanism   Code = 33
+	IllegalSASLState           Code = 34
 	UnsupportedVersion         Code = 35
 	TopicAlreadyExists         Code = 36
 	InvalidPartitions          Code = 37
@@ -46,6 +48,7 @@ const (
 	ConcurrentTransactions     Code = 51
 	OperationNotAttempted      Code = 55
 	KafkaStorageError          Code = 56
+	SASLAuthenticationFailed   Code = 58
 	NonEmptyGroup              Code = 68
 	GroupIDNotFound            Code = 69
 	FetchSessionIDNotFound     Code = 70
@@ -60,6 +63,9 @@ const (
 	InvalidRecord              Code = 87
 	UnstableOffsetCommit       Code = 88
 	ProducerFenced             Code = 90
+	ResourceNotFound           Code = 91
+	DuplicateResource          Code = 92
+	UnacceptableCredential     Code = 93
 	UnknownTopicID             Code = 100
 	InconsistentTopicID        Code = 103
 	TransactionalIDNotFound    Code = 105
@@ -93,6 +99,8 @@ var names = map[Code]string{
 	RebalanceInProgress:        "REBALANCE_IN_PROGRESS",
 	ClusterAuthorizationFailed: "CLUSTER_AUTHORIZATION_FAILED",
 	InvalidTimestamp:           "INVALID_TIMESTAMP",
+	UnsupportedSASLMechanism:   "UNSUPPORTED_SASL_MECHANISM",
+	IllegalSASLState:           "ILLEGAL_SASL_STATE",
 	UnsupportedVersion:         "UNSUPPORTED_VERSION",
 	TopicAlreadyExists:         "TOPIC_ALREADY_EXISTS",
 	InvalidPartitions:          "INVALID_PARTITIONS",
@@ -109,6 +117,7 @@ var names = map[Code]string{
 	ConcurrentTransactions:     "CONCURRENT_TRANSACTIONS",
 	OperationNotAttempted:      "OPERATION_NOT_ATTEMPTED",
 	KafkaStorageError:          "KAFKA_STORAGE_ERROR",
+	SASLAuthenticationFailed:   "SASL_AUTHENTICATION_FAILED",
 	NonEmptyGroup:              "NON_EMPTY_GROUP",
 	GroupIDNotFound:            "GROUP_ID_NOT_FOUND",
 	FetchSessionIDNotFound:     "FETCH_SESSION_ID_NOT_FOUND",
@@ -123,6 +132,9 @@ var names = map[Code]string{
 	InvalidRecord:              "INVALID_RECORD",
 	UnstableOffsetCommit:       "UNSTABLE_OFFSET_COMMIT",
 	ProducerFenced:             "PRODUCER_FENCED",
+	ResourceNotFound:           "RESOURCE_NOT_FOUND",
+	DuplicateResource:          "DUPLICATE_RESOURCE",
+	UnacceptableCredential:     "UNACCEPTABLE_CREDENTIAL",
 	UnknownTopicID:             "UNKNOWN_TOPIC_ID",
 	InconsistentTopicID:        "INCONSISTENT_TOPIC_ID",
 	TransactionalIDNotFound:    "TRANSACTIONAL_ID_NOT_FOUND",

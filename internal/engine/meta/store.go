@@ -1,5 +1,5 @@
 // Package meta keeps what the engine knows beside the logs themselves: the topics with their ids and configs, the
-// cluster's id, and which producer ids were given out. It lies in a compacted partition of the same data directory,
+// cluster's id, the users, and which producer ids were given out. It lies in a compacted partition of the same data directory,
 // so that one commit log makes it durable together with the rest.
 package meta
 
@@ -68,6 +68,8 @@ type Store struct {
 	merged    map[string]string // name with dots as underscores -> name
 	total     int               // partitions of all topics
 	clusterID string
+	users     map[string]*User
+	decoys    []byte // the secret of credentials of users who do not exist
 
 	ids struct {
 		sync.Mutex
@@ -87,7 +89,7 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 	}
 	s := &Store{
 		dir: dir, journal: journal.New(p, clock), newID: newID,
-		byName: map[string]*Topic{}, byID: map[[16]byte]*Topic{}, merged: map[string]string{},
+		byName: map[string]*Topic{}, byID: map[[16]byte]*Topic{}, merged: map[string]string{}, users: map[string]*User{},
 	}
 	var r batch.Record
 	err := journal.Replay(p, func(b journal.Replayed) error {
@@ -104,6 +106,9 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 	if err := s.settle(); err != nil {
 		return nil, err
 	}
+	if err := s.keepDecoys(); err != nil {
+		return nil, err
+	}
 	return s, s.keepClusterID(clusterID)
 }
 
@@ -111,7 +116,9 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 const (
 	keyCluster     = "cluster"
 	keyProducerIDs = "producer-ids"
+	keyDecoys      = "decoys"
 	keyTopic       = "topic/"
+	keyUser        = "user/"
 )
 
 func (s *Store) replay(key string, value []byte) error {
@@ -123,6 +130,10 @@ func (s *Store) replay(key string, value []byte) error {
 			return err
 		}
 		s.ids.next = s.ids.reserved
+	case key == keyDecoys:
+		return json.Unmarshal(value, &s.decoys)
+	case strings.HasPrefix(key, keyUser):
+		return s.replayUser(key[len(keyUser):], value)
 	case strings.HasPrefix(key, keyTopic):
 		if value == nil {
 			s.drop(key[len(keyTopic):])

@@ -11,6 +11,7 @@ type api struct {
 	shape    shape // of the request's body
 	handle   func(*request) kmsg.Response
 	bulk     bool // elements are bounded by the size of the frame alone
+	early    bool // is served before the client has logged in
 }
 
 // elements is how many array elements a request of a may have.
@@ -48,7 +49,8 @@ func table() []api {
 		{key: 14, name: "SyncGroup", min: 0, max: 5, shape: mustShape(syncGroupShape), handle: syncGroup},
 		{key: 15, name: "DescribeGroups", min: 0, max: 6, shape: mustShape(describeGroupsShape), handle: describeGroups},
 		{key: 16, name: "ListGroups", min: 0, max: 5, shape: mustShape(listGroupsShape), handle: listGroups},
-		{key: 18, name: "ApiVersions", min: 0, max: 5, shape: mustShape(apiVersionsShape), handle: apiVersions},
+		{key: 17, name: "SASLHandshake", min: 0, max: 1, shape: mustShape(saslHandshakeShape), handle: saslHandshake, early: true},
+		{key: 18, name: "ApiVersions", min: 0, max: 5, shape: mustShape(apiVersionsShape), handle: apiVersions, early: true},
 		{key: 19, name: "CreateTopics", min: 0, max: 7, shape: mustShape(createTopicsShape), handle: createTopics},
 		{key: 20, name: "DeleteTopics", min: 0, max: 6, shape: mustShape(deleteTopicsShape), handle: deleteTopics},
 		{key: 21, name: "DeleteRecords", min: 0, max: 2, shape: mustShape(deleteRecordsShape), handle: deleteRecords},
@@ -60,10 +62,13 @@ func table() []api {
 		{key: 28, name: "TxnOffsetCommit", min: 0, max: 6, shape: mustShape(txnOffsetCommitShape), handle: txnOffsetCommit},
 		{key: 32, name: "DescribeConfigs", min: 0, max: 4, shape: mustShape(describeConfigsShape), handle: describeConfigs},
 		{key: 33, name: "AlterConfigs", min: 0, max: 2, shape: mustShape(alterConfigsShape), handle: alterConfigs},
+		{key: 36, name: "SASLAuthenticate", min: 0, max: 2, shape: mustShape(saslAuthenticateShape), handle: saslAuthenticate, early: true},
 		{key: 37, name: "CreatePartitions", min: 0, max: 3, shape: mustShape(createPartitionsShape), handle: createPartitions},
 		{key: 42, name: "DeleteGroups", min: 0, max: 3, shape: mustShape(deleteGroupsShape), handle: deleteGroups},
 		{key: 44, name: "IncrementalAlterConfigs", min: 0, max: 1, shape: mustShape(incrementalAlterConfigsShape), handle: incrementalAlterConfigs},
 		{key: 47, name: "OffsetDelete", min: 0, max: 0, shape: mustShape(offsetDeleteShape), handle: offsetDelete},
+		{key: 50, name: "DescribeUserSCRAMCredentials", min: 0, max: 0, shape: mustShape(describeUserScramCredentialsShape), handle: describeUserScramCredentials},
+		{key: 51, name: "AlterUserSCRAMCredentials", min: 0, max: 0, shape: mustShape(alterUserScramCredentialsShape), handle: alterUserScramCredentials},
 		{key: 60, name: "DescribeCluster", min: 0, max: 2, shape: mustShape(describeClusterShape), handle: describeCluster},
 		{key: 61, name: "DescribeProducers", min: 0, max: 0, shape: mustShape(describeProducersShape), handle: describeProducers},
 		{key: 65, name: "DescribeTransactions", min: 0, max: 0, shape: mustShape(describeTransactionsShape), handle: describeTransactions},

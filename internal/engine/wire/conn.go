@@ -44,7 +44,10 @@ type conn struct {
 	last        *request // reader's: the request handled before
 	draining    atomic.Bool
 
-	software string // reader's: what ApiVersions said of the client
+	software string                 // reader's: what ApiVersions said of the client
+	login    login                  // reader's
+	user     atomic.Pointer[string] // who the client is; nil: nobody has asked, or not yet
+	stranger bool                   // under the server's mu: counted as one
 }
 
 // address is what the clients of a listener are told.
@@ -53,11 +56,12 @@ type address struct {
 	port int32
 }
 
-func newConn(s *Server, nc net.Conn, l net.Listener) *conn {
+func newConn(s *Server, nc net.Conn, l net.Listener, sec Security) *conn {
 	c := &conn{server: s, nc: nc, listener: l, queue: make(chan *request, maxPipelined)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.host, _, _ = net.SplitHostPort(nc.RemoteAddr().String())
 	c.addr = advertised(l.Addr(), nc.LocalAddr())
+	c.login = login{needed: sec.SASL, deadline: time.Now().Add(loginTimeout)}
 	return c
 }
 
@@ -87,7 +91,10 @@ func split(a net.Addr) address {
 func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
-	err := c.read()
+	err := c.handshake()
+	if err == nil {
+		err = c.read()
+	}
 	close(c.queue)
 	if !c.draining.Load() {
 		c.cancel() // whoever waits for records or members waits no more
@@ -124,8 +131,10 @@ func (c *conn) read() error {
 		if err != nil {
 			return err
 		}
-		r, err := c.open(frame)
-		if err != nil {
+		var r *request
+		if c.login.raw {
+			r = c.openToken(frame)
+		} else if r, err = c.open(frame); err != nil {
 			c.server.budget.give(int64(len(frame)))
 			return err
 		}
@@ -150,12 +159,19 @@ func (c *conn) follow(r *request) error {
 	c.outstanding.Add(1)
 	select {
 	case c.queue <- r:
-		return r.failed
 	case <-c.ctx.Done():
 		c.outstanding.Add(-1)
 		r.release()
 		return c.ctx.Err()
 	}
+	if r.final != nil {
+		select {
+		case <-r.done:
+		case <-c.ctx.Done():
+		}
+		return r.final
+	}
+	return r.failed
 }
 
 // frame reads one frame without its length.
@@ -165,13 +181,13 @@ func (c *conn) frame() ([]byte, error) {
 		return nil, err
 	}
 	size := int32(binary.BigEndian.Uint32(head[:]))
-	if size < 8 || size > c.server.cfg.MaxFrame {
-		return nil, fmt.Errorf("wire: frame of %d bytes, the most is %d", size, c.server.cfg.MaxFrame)
+	if size < c.minFrame() || size > c.maxFrame() {
+		return nil, fmt.Errorf("wire: frame of %d bytes, the most is %d", size, c.maxFrame())
 	}
 	if err := c.server.budget.take(c.ctx, int64(size)); err != nil {
 		return nil, err
 	}
-	c.nc.SetReadDeadline(time.Now().Add(frameTimeout))
+	c.nc.SetReadDeadline(c.within(frameTimeout))
 	b, err := readGrowing(c.nc, int(size))
 	if err != nil {
 		c.server.budget.give(int64(size))
@@ -186,7 +202,7 @@ func (c *conn) head(b []byte) error {
 		if c.draining.Load() {
 			return net.ErrClosed
 		}
-		c.nc.SetReadDeadline(time.Now().Add(idleTimeout))
+		c.nc.SetReadDeadline(c.within(idleTimeout))
 		if c.draining.Load() { // drain's deadline may have come before ours
 			return net.ErrClosed
 		}
@@ -194,7 +210,7 @@ func (c *conn) head(b []byte) error {
 		if err == nil {
 			return nil
 		}
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.outstanding.Load() > 0 && !c.draining.Load() {
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.outstanding.Load() > 0 && !c.draining.Load() && !c.login.needed {
 			continue
 		}
 		return err
@@ -249,7 +265,7 @@ func (c *conn) answer(r *request) error {
 	if r.failed != nil {
 		return r.failed
 	}
-	if r.resp == nil {
+	if r.resp == nil && r.token == nil {
 		return nil // acks=0
 	}
 	b := appendResponse(getBuffer(r.sizeHint), r)
@@ -261,6 +277,9 @@ func (c *conn) answer(r *request) error {
 
 // appendResponse encodes the frame of r's response.
 func appendResponse(b []byte, r *request) []byte {
+	if r.token != nil {
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(r.token))), r.token...)
+	}
 	b = append(b, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
 	if r.resp.IsFlexible() && r.resp.Key() != int16(kmsg.ApiVersions) {

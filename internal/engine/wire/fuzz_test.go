@@ -99,7 +99,7 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		_, server := memPipe("c", "fuzz:1")
-		c := newConn(s, net.Conn(server), l)
+		c := newConn(s, net.Conn(server), l, Security{})
 		before := allocated()
 		defer func() {
 			if n, most := allocated()-before, uint64(16*len(frame)+1<<20); n > most {

@@ -26,6 +26,8 @@ type request struct {
 	finish    func(ctx context.Context) error // waits, and completes resp; an error closes the connection
 	pipelined bool                            // the next request need not wait for the answer to this one
 	failed    error                           // close the connection after the answers before
+	final     error                           // close it after the answer to this one
+	token     []byte                          // the answer, if that is a bare token
 
 	resp     kmsg.Response // nil: none
 	sizeHint int           // of the response
@@ -42,6 +44,9 @@ func (c *conn) open(frame []byte) (*request, error) {
 	r.api = apis[key]
 	if r.api == nil {
 		return nil, fmt.Errorf("wire: request with unknown api key %d, version %d", key, r.version)
+	}
+	if c.login.needed && !r.api.early {
+		return nil, fmt.Errorf("wire: %s version %d before a login", r.api.name, r.version)
 	}
 	unsupported := r.version < r.api.serve || r.version > r.api.max
 	if unsupported && key == int16(kmsg.ApiVersions) {

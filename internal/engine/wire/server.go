@@ -6,6 +6,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
 	"github.com/thalweg/thalweg/internal/engine/meta"
@@ -44,6 +46,7 @@ type Server struct {
 	waiters  *waiters
 	sessions *sessions
 	budget   *budget
+	failures auth.Failures
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -52,6 +55,7 @@ type Server struct {
 	mu        sync.Mutex // protects following fields
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
+	strangers map[string]int // host -> connections whose client has not logged in
 }
 
 // NewServer returns a server over the given parts, which the caller closes after it.
@@ -65,7 +69,7 @@ func NewServer(cfg Config, dir *log.Dir, store *meta.Store, groups *coord.Groups
 	s := &Server{
 		cfg: cfg, dir: dir, meta: store, groups: groups, txns: txns,
 		waiters: newWaiters(), sessions: newSessions(cfg.Clock), budget: newBudget(cfg.MaxInFlight),
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, strangers: map[string]int{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -75,7 +79,10 @@ func NewServer(cfg Config, dir *log.Dir, store *meta.Store, groups *coord.Groups
 func (s *Server) Advanced(p *log.Partition) { s.waiters.wake(p.ID()) }
 
 // Serve accepts connections from l until Close, then returns nil. Clients on them are told the address of l.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener, sec Security) error {
+	if sec.TLS != nil {
+		l = tls.NewListener(l, sec.TLS)
+	}
 	s.mu.Lock()
 	if s.ctx.Err() != nil {
 		s.mu.Unlock()
@@ -94,7 +101,7 @@ func (s *Server) Serve(l net.Listener) error {
 		c, err := l.Accept()
 		switch {
 		case err == nil:
-			s.start(c, l)
+			s.start(c, l, sec)
 		case s.ctx.Err() != nil:
 			return nil
 		case isTemporary(err):
@@ -127,15 +134,15 @@ func (s *Server) pause(d time.Duration) bool {
 	}
 }
 
-func (s *Server) start(nc net.Conn, l net.Listener) {
-	c := newConn(s, nc, l)
+func (s *Server) start(nc net.Conn, l net.Listener, sec Security) {
+	c := newConn(s, nc, l, sec)
 	s.mu.Lock()
-	if s.ctx.Err() != nil || len(s.conns) >= s.cfg.MaxConnections {
+	if s.ctx.Err() != nil || len(s.conns) >= s.cfg.MaxConnections || sec.SASL && !s.stranger(c) {
 		full := s.ctx.Err() == nil
 		s.mu.Unlock()
 		nc.Close()
 		if full {
-			s.cfg.Logger.Warn("connection refused: too many are open", "remote", nc.RemoteAddr().String(), "limit", s.cfg.MaxConnections)
+			s.cfg.Logger.Warn("connection refused: too many are open", "remote", nc.RemoteAddr().String(), "limit", s.cfg.MaxConnections, "limit_before_login", maxStrangers)
 		}
 		return
 	}
@@ -145,6 +152,7 @@ func (s *Server) start(nc net.Conn, l net.Listener) {
 	go func() {
 		defer s.wg.Done()
 		c.serve()
+		s.known(c)
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
