@@ -63,6 +63,7 @@ func (t Table[K, V]) Suppress[_ edge.Called](name string, until Suppression) Tab
 	}
 	view := *t.view
 	view.Store, view.Rows = func() string { return "" }, nil
+	view.Filtered = false // a deletion of a row that was only ever held is passed on, as Kafka Streams does
 	view.Stores = func() []any { return append(t.view.Stores(), b.pending()) }
 	view.Old = func(bool) bool { return true }
 	view.Open = func(p edge.Place) (edge.Lookup[K, V], error) { return b.lookup(p, t.view.Open) }
