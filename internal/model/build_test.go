@@ -168,7 +168,7 @@ func (o op) buildAggregate(name string, s streamOf) tableOf {
 func listed(vs []opt) string {
 	var texts []string
 	for _, v := range vs {
-		texts = append(texts, text(v))
+		texts = append(texts, oneWord(v))
 	}
 	return strings.Join(texts, " ")
 }

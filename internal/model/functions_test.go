@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"hash/fnv"
+	"strings"
 
 	"github.com/thalweg/thalweg/serde"
 )
@@ -13,6 +14,9 @@ type opt = serde.Opt[string]
 
 // text is v as part of another value.
 func text(v opt) string { return v.Or("-") }
+
+// oneWord is text in a list of words: a value may be made of such a list itself.
+func oneWord(v opt) string { return strings.ReplaceAll(text(v), " ", "_") }
 
 func sum32(s string) uint32 {
 	h := fnv.New32a()

@@ -105,7 +105,7 @@ func (o op) aggregated(v, a opt) opt {
 		n, _ := strconv.ParseInt(a.Value, 10, 64)
 		return some(strconv.FormatInt(n+weight(v), 10))
 	}
-	top := append(strings.Fields(a.Value), text(v))
+	top := append(strings.Fields(a.Value), oneWord(v))
 	slices.SortStableFunc(top, func(a, b string) int { return len(b) - len(a) })
 	return some(strings.Join(top[:min(len(top), 1+o.a%3)], " "))
 }
