@@ -145,29 +145,40 @@ func interleaved(log []raw, parts [][]raw) bool {
 	failed := map[string]bool{}
 	var walk func(n int, at []int) bool
 	walk = func(n int, at []int) bool {
-		if n == len(log) {
+		for ; n < len(log); n++ {
+			var next []int // parts that go on with this record
 			for i, k := range at {
-				if k < len(parts[i]) {
-					return false
+				if k < len(parts[i]) && parts[i][k] == log[n] {
+					next = append(next, i)
 				}
 			}
-			return true
-		}
-		place := fmt.Sprint(at)
-		if failed[place] {
-			return false
-		}
-		for i, k := range at {
-			if k < len(parts[i]) && parts[i][k] == log[n] {
-				next := slices.Clone(at)
-				next[i]++
-				if walk(n+1, next) {
+			switch len(next) {
+			case 0:
+				return false
+			case 1: // no choice, and a log may have millions of records
+				at[next[0]]++
+				continue
+			}
+			place := fmt.Sprint(at)
+			if failed[place] {
+				return false
+			}
+			for _, i := range next {
+				there := slices.Clone(at)
+				there[i]++
+				if walk(n+1, there) {
 					return true
 				}
 			}
+			failed[place] = true
+			return false
 		}
-		failed[place] = true
-		return false
+		for i, k := range at {
+			if k < len(parts[i]) {
+				return false
+			}
+		}
+		return true
 	}
 	return walk(0, make([]int, len(parts)))
 }
