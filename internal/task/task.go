@@ -269,8 +269,8 @@ func (t *Task) Meta() *edge.Meta { return &t.meta }
 
 // Hash implements edge.Task.
 func (t *Task) Hash(m *edge.Meta) {
-	k := t.env.Hasher.Key(m.Key)
-	m.Lo, m.Hi, m.Hash, m.Hashed = k.Lo, k.Hi, k.Hash, true
+	m.Lo, m.Hi, m.Hash = t.env.Hasher.Words(m.Key)
+	m.Hashed = true
 }
 
 // Receive implements edge.Task.
