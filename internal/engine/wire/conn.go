@@ -47,7 +47,8 @@ type conn struct {
 	software string                 // reader's: what ApiVersions said of the client
 	login    login                  // reader's
 	user     atomic.Pointer[string] // who the client is; nil: nobody has asked, or not yet
-	stranger bool                   // under the server's mu: counted as one
+	access   access
+	stranger bool // under the server's mu: counted as one
 }
 
 // address is what the clients of a listener are told.
@@ -61,6 +62,7 @@ func newConn(s *Server, nc net.Conn, l net.Listener, sec Security) *conn {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.host, _, _ = net.SplitHostPort(nc.RemoteAddr().String())
 	c.addr = advertised(l.Addr(), nc.LocalAddr())
+	c.access.all = sec.Super
 	c.login = login{needed: sec.SASL, deadline: time.Now().Add(loginTimeout)}
 	return c
 }

@@ -14,6 +14,8 @@ import (
 type Security struct {
 	TLS  *tls.Config // nil: none; it also says whether clients need certificates
 	SASL bool        // clients log in before anything else
+
+	Super bool // clients may do everything, whatever the ACLs say
 }
 
 // Limits of a connection whose client has not logged in.

@@ -32,8 +32,10 @@ type Config struct {
 	TransactionVersion int16
 	MaxFrame           int32
 	ClampReplication   bool
-	MaxConnections     int   // open at a time; 0: 10000
-	MaxInFlight        int64 // bytes of requests being served, of all connections; 0: 512 MiB
+	ACLs               bool     // what is not allowed by an ACL is refused
+	SuperUsers         []string // principals who may do everything
+	MaxConnections     int      // open at a time; 0: 10000
+	MaxInFlight        int64    // bytes of requests being served, of all connections; 0: 512 MiB
 }
 
 // Server answers requests on any number of listeners.
