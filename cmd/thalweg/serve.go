@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -33,6 +34,8 @@ type serve struct {
 	TLSKey             string   `help:"File of the certificate's key, in PEM." name:"tls-key" placeholder:"FILE"`
 	TLSClientCA        string   `help:"File of authorities, in PEM: clients need a certificate of theirs." name:"tls-client-ca" placeholder:"FILE"`
 	Insecure           bool     `help:"Allow an address beyond loopback without -auth and -tls-client-ca: anybody who reaches it can read and write everything."`
+	Ops                string   `help:"Address of /metrics, for Prometheus, and /health; beyond loopback it needs -ops-token-file." placeholder:"HOST:PORT"`
+	OpsTokenFile       string   `help:"File whose first line requests to -ops have to bear as a token." name:"ops-token-file" placeholder:"FILE"`
 	AutoCreate         bool     `help:"Make topics on first use."`
 	Partitions         int32    `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
@@ -82,6 +85,11 @@ func (c *serve) Run(s session) (err error) {
 	if err := c.usable(e.Stats()); err != nil {
 		return err
 	}
+	ops, stop, err := c.serveOps(e)
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	c.warn(logger, l.Addr())
 	select {
 	case <-accepts.first:
@@ -90,7 +98,7 @@ func (c *serve) Run(s session) (err error) {
 	case <-s.ctx.Done():
 		return nil
 	}
-	if err := c.announce(s, l.Addr().String(), dir); err != nil {
+	if err := c.announce(s, l.Addr().String(), dir, ops); err != nil {
 		return err
 	}
 	select {
@@ -103,15 +111,20 @@ func (c *serve) Run(s session) (err error) {
 }
 
 // announce says that the server is ready.
-func (c *serve) announce(s session, addr, dir string) error {
+func (c *serve) announce(s session, addr, dir, ops string) error {
 	if c.JSON {
 		return printJSON(s.out, struct {
 			Serving string `json:"serving"`
 			Dir     string `json:"dir"`
 			PID     int    `json:"pid"`
-		}{addr, dir, os.Getpid()})
+			Ops     string `json:"ops,omitempty"`
+		}{addr, dir, os.Getpid(), ops})
 	}
-	_, err := fmt.Fprintf(s.out, "serving on %s\n", addr)
+	text := fmt.Sprintf("serving on %s\n", addr)
+	if ops != "" {
+		text += fmt.Sprintf("metrics on http://%s/metrics\n", ops)
+	}
+	_, err := io.WriteString(s.out, text)
 	return err
 }
 

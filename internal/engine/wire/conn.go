@@ -195,6 +195,7 @@ func (c *conn) frame() ([]byte, error) {
 		c.server.budget.give(int64(size))
 		return nil, err
 	}
+	c.server.counters.received.Add(int64(len(head)) + int64(size))
 	return b, nil
 }
 
@@ -264,6 +265,7 @@ func (c *conn) answer(r *request) error {
 			return err
 		}
 	}
+	c.server.counters.answered(r)
 	if r.failed != nil {
 		return r.failed
 	}
@@ -273,7 +275,8 @@ func (c *conn) answer(r *request) error {
 	b := appendResponse(getBuffer(r.sizeHint), r)
 	defer putBuffer(b)
 	c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err := c.nc.Write(b)
+	n, err := c.nc.Write(b)
+	c.server.counters.sent.Add(int64(n))
 	return err
 }
 
