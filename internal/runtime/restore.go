@@ -33,7 +33,7 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 	}
 	t, err = task.Open(task.Env{
 		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
-		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
+		Dir: func() string { return filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()) }, Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
 		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
 		Reads: func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
 		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
