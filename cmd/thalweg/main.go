@@ -28,6 +28,7 @@ import (
 type commandLine struct {
 	Serve    serve          `cmd:"" help:"Run the bundled log engine as a server that speaks the Kafka protocol."`
 	Topics   topics         `cmd:"" help:"List, describe, create and delete topics."`
+	Configs  configs        `cmd:"" help:"Show and change the settings of topics and brokers."`
 	Produce  produce        `cmd:"" help:"Write the lines of standard input to a topic, one record a line."`
 	Consume  consume        `cmd:"" help:"Print the records of a topic."`
 	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
