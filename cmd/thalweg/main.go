@@ -31,6 +31,7 @@ type commandLine struct {
 	Configs  configs        `cmd:"" help:"Show and change the settings of topics and brokers."`
 	Produce  produce        `cmd:"" help:"Write the lines of standard input to a topic, one record a line."`
 	Consume  consume        `cmd:"" help:"Print the records of a topic."`
+	Records  records        `cmd:"" help:"Delete the oldest records of partitions."`
 	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
 	Groups   groups         `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
 	Users    users          `cmd:"" help:"Add, list and delete users who may log in."`
