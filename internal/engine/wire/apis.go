@@ -12,6 +12,7 @@ type api struct {
 	handle   func(*request) kmsg.Response
 	bulk     bool // elements are bounded by the size of the frame alone
 	early    bool // is served before the client has logged in
+	needs    []need
 }
 
 // elements is how many array elements a request of a may have.
@@ -27,7 +28,7 @@ var apis = map[int16]*api{}
 
 func init() {
 	for _, a := range table() {
-		a.serve = max(a.serve, a.min)
+		a.serve, a.needs = max(a.serve, a.min), needs[a.key]
 		apis[a.key] = &a
 	}
 }
@@ -60,6 +61,9 @@ func table() []api {
 		{key: 25, name: "AddOffsetsToTxn", min: 0, max: 4, shape: mustShape(addOffsetsToTxnShape), handle: addOffsetsToTxn},
 		{key: 26, name: "EndTxn", min: 0, max: 5, shape: mustShape(endTxnShape), handle: endTxn},
 		{key: 28, name: "TxnOffsetCommit", min: 0, max: 6, shape: mustShape(txnOffsetCommitShape), handle: txnOffsetCommit},
+		{key: 29, name: "DescribeACLs", min: 0, max: 3, shape: mustShape(describeACLsShape), handle: describeACLs},
+		{key: 30, name: "CreateACLs", min: 0, max: 3, shape: mustShape(createACLsShape), handle: createACLs},
+		{key: 31, name: "DeleteACLs", min: 0, max: 3, shape: mustShape(deleteACLsShape), handle: deleteACLs},
 		{key: 32, name: "DescribeConfigs", min: 0, max: 4, shape: mustShape(describeConfigsShape), handle: describeConfigs},
 		{key: 33, name: "AlterConfigs", min: 0, max: 2, shape: mustShape(alterConfigsShape), handle: alterConfigs},
 		{key: 36, name: "SASLAuthenticate", min: 0, max: 2, shape: mustShape(saslAuthenticateShape), handle: saslAuthenticate, early: true},
