@@ -31,14 +31,14 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 	if err != nil {
 		return nil, err
 	}
-	t, err = task.Open(task.Env{
-		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
-		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
-		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
-		Reads: func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
-		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
-		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
-	})
+	env := in.env(a)
+	env.Out = func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) }
+	env.Wake = a.worker.poke
+	if t = in.copies.take(a.key); t != nil {
+		err = t.Promote(env)
+	} else {
+		t, err = task.Open(env)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,17 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		}
 	}
 	return t, nil
+}
+
+// env is what a task, or a copy of its stores, is opened in.
+func (in *Instance) env(a *assigned) task.Env {
+	return task.Env{
+		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
+		Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()), Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
+		Reads:   func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
+		MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
+		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
+	}
 }
 
 // starts returns where each input of a task begins.
