@@ -267,8 +267,8 @@ func (c *copier) replay(l *changelog, f kafka.Fetched) error {
 // limits are the committed positions of inputs that copies follow.
 func (c *copier) limits(committed map[kafka.Place]kafka.Committed) {
 	for p, k := range committed {
-		if l := c.logs[p]; l != nil && l.input && k.Offset > l.limit {
-			l.limit = k.Offset
+		if l := c.logs[p]; l != nil && l.input {
+			l.limit = max(l.limit, k.Offset, 0) // without a commit there is nothing to follow
 			c.holdBack(l)
 		}
 	}

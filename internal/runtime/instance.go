@@ -105,10 +105,11 @@ type Instance struct {
 	movable  bool
 	wanted   int
 
-	mu    sync.Mutex // protects following fields, and workers while the instance runs
+	mu    sync.Mutex // protects following fields, workers while the instance runs, and budget and copies until it does
 	tasks map[taskKey]*assigned
 	bound map[string]reading // topics that match the graph's patterns
 	first bool               // the first assignment is not complete yet
+	cold  bool               // something of it was far behind, and the group was asked who has it
 
 	look     chan struct{} // to discover
 	prepared chan struct{}
@@ -168,7 +169,9 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		return err
 	}
 	close(in.prepared)
+	in.mu.Lock()
 	in.budget = store.NewBudget(in.cfg.Memory)
+	in.mu.Unlock()
 	in.db, err = store.OpenDB(vfs.Default, filepath.Join(dir, "state"), store.Options{Logger: in.cfg.Logger, Now: time.Now})
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)

@@ -82,9 +82,19 @@ func (in *Instance) Here(s *edge.Store) map[int32]bool {
 	return here
 }
 
-// Copied reports whether this instance keeps a copy of a partition of a store, be it at work or not.
+// Copied reports whether this instance keeps a copy of a partition of a store.
 func (in *Instance) Copied(s *edge.Store, partition int32) bool {
-	return changelogOf(s) != "" && in.copies.copyOf(taskKey{s.Sub.ID, partition}) != nil
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return changelogOf(s) != "" && in.copyLocked(taskKey{s.Sub.ID, partition}) != nil
+}
+
+// copyLocked returns the copy of a task, nil if there is none.
+func (in *Instance) copyLocked(key taskKey) *assigned {
+	if in.copies == nil {
+		return nil // it has just begun
+	}
+	return in.copies.copyOf(key)
 }
 
 // Ask answers a question from the committed rows of the given partitions of a store, one after the other; they have to be
@@ -122,7 +132,7 @@ func (in *Instance) having(s *edge.Store, partitions []int32, stale bool) (as []
 		key := taskKey{s.Sub.ID, p}
 		a := in.tasks[key]
 		if stale && (a == nil || a.task == nil) {
-			if c := in.copies.copyOf(key); c != nil {
+			if c := in.copyLocked(key); c != nil && changelogOf(s) != "" {
 				as = append(as, c)
 				continue
 			}

@@ -134,6 +134,23 @@ func (in *Instance) restoreStore(ctx context.Context, t *task.Task, r task.Resto
 	return in.replay(ctx, t, r, p, from, to, id)
 }
 
+// askForWarmth asks for a rebalance if the first thing that this instance has to do is a long restore, for which the others may
+// have a copy. A static member that comes back is given what it had, whatever has become of its directory: its group neither
+// looks at what it says of itself nor asks its leader (KIP-345, KIP-814).
+func (in *Instance) askForWarmth(lag int64) {
+	if in.cfg.Copies.Standbys == 0 || lag <= in.cfg.Copies.AcceptableLag {
+		return
+	}
+	in.mu.Lock()
+	ask := in.first && !in.cold
+	in.cold = in.cold || ask
+	in.mu.Unlock()
+	if ask {
+		in.cfg.Logger.Info("asking whether others have the state that is missing here", "offsets", lag)
+		in.rejoin()
+	}
+}
+
 // stale says why a store's content below cannot be gone on with, "" if it can.
 func (in *Instance) stale(r task.Restore, id [16]byte) string {
 	switch {
@@ -162,6 +179,7 @@ func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p 
 	var records int64
 	in.stats.restoring(Restore{p, from, from, to})
 	defer in.stats.restoreEnded(p)
+	in.askForWarmth(to - from)
 	next, err := in.cfg.Client.ReadRange(ctx, p, from, to, func(f kafka.Fetched) error {
 		limit := int64(1<<63 - 1)
 		if r.Input {

@@ -150,7 +150,7 @@ func (in *Instance) Snapshot() Snapshot {
 			out.Restoring++
 		}
 	}
-	copies := in.copies
+	copies, budget := in.copies, in.budget
 	in.mu.Unlock()
 	if copies != nil {
 		out.Copies = copies.stats()
@@ -169,8 +169,8 @@ func (in *Instance) Snapshot() Snapshot {
 			out.Dropped[k] += n
 		}
 	}
-	if in.budget != nil {
-		out.Memory, out.MemoryLimit = in.budget.Used(), in.budget.Limit()
+	if budget != nil {
+		out.Memory, out.MemoryLimit = budget.Used(), budget.Limit()
 	}
 	return out
 }

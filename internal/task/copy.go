@@ -55,8 +55,10 @@ func (t *Task) Copy() bool { return t.copy }
 
 // Logged returns how far the changelogs of all stores have been applied, added up.
 func (t *Task) Logged() (n int64) {
-	for _, r := range t.Restores() {
-		n += r.From.Offset
+	for _, o := range t.stores {
+		if o.decl.FromTopic != nil || o.decl.Changelog != "" {
+			n += o.now.Offset
+		}
 	}
 	return n
 }
