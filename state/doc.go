@@ -2,15 +2,29 @@
 //
 // There are few types. A [Spec] declares a store under a durable name; it is the handle by which a processor gets the
 // typed store. [KeyValue], [Timestamped], [Versioned], [Window], [Session] and [Timers] are the kinds of stores. [Rows] and [WindowRows] answer questions
-// from outside, through a [Client].
+// from outside, through a [Client]. The smallest program, which passes on what it has not seen yet:
 //
-//	var seen = state.NewKeyValue("seen", serde.String, serde.Int64)
+//	var (
+//		events = topology.NewTopic("events", serde.String, serde.String)
+//		fresh  = topology.NewTopic("events-fresh", serde.String, serde.String)
+//		seen   = state.NewKeyValue("seen", serde.String, serde.Bool)
+//	)
 //
-//	func newDedup(ctx *topology.ValueContext[Event]) (topology.Processor[string, Event], error) {
-//		return &dedup{ctx: ctx, seen: ctx.Store(seen)}, nil // seen is a state.KeyValue[string, int64]
+//	func dedup(b *topology.Builder) {
+//		topology.Source(b, events).Process("dedup", newDedup, seen).Sink(fresh)
 //	}
 //
-//	_, again, err := d.seen.Get(r.Value.ID)
+//	func newDedup(ctx *topology.Context[string, string]) (topology.Processor[string, string], error) {
+//		seen := ctx.Store(seen) // a state.KeyValue[string, bool]
+//		return topology.ProcessorFunc[string, string](func(r topology.Record[string, string]) error {
+//			if _, again, err := seen.Get(r.Key); again || err != nil {
+//				return err
+//			}
+//			return errors.Join(seen.Put(r.Key, true), ctx.Forward(r))
+//		}), nil
+//	}
+//
+//	func main() { stream.Main("dedup", dedup, stream.Config{}) }
 //
 // # What a store promises
 //

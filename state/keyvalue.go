@@ -49,7 +49,7 @@ func (m *keyValue[K, V]) Get(k K) (v V, ok bool, err error) {
 	if err != nil {
 		return v, false, err
 	}
-	v, _, ok, err = m.kv.Get(key)
+	v, _, ok, err = m.kv.Get(&key)
 	return v, ok, err
 }
 
@@ -58,7 +58,7 @@ func (m *keyValue[K, V]) Put(k K, v V) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Put(key, v, m.now())
+	return m.kv.Put(&key, v, m.now())
 }
 
 func (m *keyValue[K, V]) Delete(k K) error {
@@ -66,7 +66,7 @@ func (m *keyValue[K, V]) Delete(k K) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Delete(key, m.now())
+	return m.kv.Delete(&key, m.now())
 }
 
 func (m *keyValue[K, V]) All() iter.Seq2[K, V] { return m.each(m.kv.Range(nil, nil, false)) }

@@ -55,7 +55,7 @@ func (m *timers[K]) Set(k K, at window.Instant) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Put(key, int64(at), m.now())
+	return m.kv.Put(&key, int64(at), m.now())
 }
 
 func (m *timers[K]) Stop(k K) error {
@@ -63,7 +63,7 @@ func (m *timers[K]) Stop(k K) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Delete(key, m.now())
+	return m.kv.Delete(&key, m.now())
 }
 
 // WatchTimers makes the call of timers of a handle that Open has returned. due removes those that are due and calls f

@@ -53,7 +53,7 @@ func (m *timestamped[K, V]) Get(k K) (v V, at window.Instant, ok bool, err error
 	if err != nil {
 		return v, 0, false, err
 	}
-	v, t, ok, err := m.kv.Get(key)
+	v, t, ok, err := m.kv.Get(&key)
 	return v, window.Instant(t), ok, err
 }
 
@@ -62,7 +62,7 @@ func (m *timestamped[K, V]) Put(k K, v V, at window.Instant) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Put(key, v, int64(at))
+	return m.kv.Put(&key, v, int64(at))
 }
 
 func (m *timestamped[K, V]) Delete(k K) error {
@@ -70,7 +70,7 @@ func (m *timestamped[K, V]) Delete(k K) error {
 	if err != nil {
 		return err
 	}
-	return m.kv.Delete(key, m.now())
+	return m.kv.Delete(&key, m.now())
 }
 
 func (m *timestamped[K, V]) All() iter.Seq[Entry[K, V]] { return m.each(m.kv.Range(nil, nil, false)) }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/table"
@@ -59,10 +60,11 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			if err != nil {
 				return err
 			}
-			key := table.KeyOf(hashed)
+			var key store.Key
+			table.SetKey(&key, hashed)
 			var old serde.Opt[A]
 			var was int64
-			if old.Value, was, old.OK, err = kv.Get(key); err != nil {
+			if old.Value, was, old.OK, err = kv.Get(&key); err != nil {
 				return err
 			}
 			t := m.Time
@@ -75,7 +77,7 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			}
 			at := m.Time
 			m.Time = t
-			err = table.Put(kv, key, m, k, c, next)
+			err = table.Put(kv, &key, m, k, c, next)
 			m.Time = at
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/table"
 )
 
 // waiting are the records of one side, time and key that have no partner yet, as they came.
@@ -105,6 +106,7 @@ type alone[K, V, V2, R any] struct {
 	key    serde.Serde[K]
 	buf    []byte
 	meta   edge.Meta // for hashing
+	asked  store.Key // what of returned
 	every  int64     // ms of the clock between two emissions
 	due    *int64    // when the next may be
 	lowest *int64    // below this no record waits; -1: not looked yet
@@ -116,7 +118,7 @@ func openAlone[K, V, V2, R any](j *joiner[K, V, V2, R], store string, kv *store.
 }
 
 // of returns the store's key; it lives until the next call.
-func (a *alone[K, V, V2, R]) of(key store.Key, at int64, left bool) store.Key {
+func (a *alone[K, V, V2, R]) of(key store.Key, at int64, left bool) *store.Key {
 	side := byte(sideRight)
 	if left {
 		side = sideLeft
@@ -124,7 +126,8 @@ func (a *alone[K, V, V2, R]) of(key store.Key, at int64, left bool) store.Key {
 	a.buf = append(append(binary.BigEndian.AppendUint64(a.buf[:0], uint64(at)), side), key.Bytes...)
 	a.meta.Key = a.buf
 	a.j.at.Hash(&a.meta)
-	return store.Key{Bytes: a.buf, Lo: a.meta.Lo, Hi: a.meta.Hi, Hash: a.meta.Hash}
+	table.SetKey(&a.asked, &a.meta)
+	return &a.asked
 }
 
 // wait adds a record.

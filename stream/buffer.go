@@ -10,6 +10,7 @@ import (
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -150,14 +151,17 @@ type bufferTask[K, V any] struct {
 	kv       *store.KV[heldRecord[V]]
 	buf      []byte
 	meta     edge.Meta // for hashing
+	asked    store.Key // what of returned
 	seq      *int64    // of the last record held
 	observed *int64    // the highest time held so far
 }
 
-func (b *bufferTask[K, V]) of(key []byte) store.Key {
+// of returns the store's key; it lives until the next call.
+func (b *bufferTask[K, V]) of(key []byte) *store.Key {
 	b.meta.Key = key
 	b.at.Hash(&b.meta)
-	return store.Key{Bytes: key, Lo: b.meta.Lo, Hi: b.meta.Hi, Hash: b.meta.Hash}
+	table.SetKey(&b.asked, &b.meta)
+	return &b.asked
 }
 
 func (b *bufferTask[K, V]) receive(m *edge.Meta, k K, v V) error {

@@ -76,7 +76,8 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 	if err != nil {
 		return err
 	}
-	key := table.KeyOf(hashed)
+	var key store.Key
+	table.SetKey(&key, hashed)
 	if j.alone != nil && m.Time == *j.observed {
 		if err := j.alone.expire(m, x.left); err != nil {
 			return err
@@ -178,7 +179,9 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 	if err != nil {
 		return err
 	}
-	key, t := table.KeyOf(hashed), m.Time
+	var key store.Key
+	table.SetKey(&key, hashed)
+	t := m.Time
 	emit := func(l V, r V2, at int64) error {
 		m.Time = max(t, at)
 		err := j.next(m, k, j.f(serde.Some(l), serde.Some(r)))

@@ -36,7 +36,9 @@ func (a *sessionAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 	if err != nil {
 		return err
 	}
-	key, t := table.KeyOf(hashed), m.Time
+	var key store.Key
+	table.SetKey(&key, hashed)
+	t := m.Time
 	saved, was := *m, m.Rekeyed(false)
 	if a.closed != nil {
 		err = a.close(m) // first: what is written next may hide it in the store

@@ -54,7 +54,8 @@ func (a *windowAgg[K, V, A]) slideBy(m *edge.Meta, k K, v V) error {
 	if err != nil {
 		return err
 	}
-	r := sliding[K, V]{m: m, key: table.KeyOf(hashed), k: k, v: v, t: m.Time}
+	r := sliding[K, V]{m: m, k: k, v: v, t: m.Time}
+	table.SetKey(&r.key, hashed)
 	was := m.Rekeyed(false)
 	if a.closed != nil {
 		err = a.close(m) // first: see receive

@@ -67,7 +67,9 @@ func (a *windowAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 	if err != nil {
 		return err
 	}
-	key, at := table.KeyOf(hashed), m.Time
+	var key store.Key
+	table.SetKey(&key, hashed)
+	at := m.Time
 	was := m.Rekeyed(false)
 	if a.closed != nil {
 		// What closes is emitted first: the row that is written next may hide it in the store.

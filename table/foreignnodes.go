@@ -131,11 +131,12 @@ func (s *subscriptions) update(key []byte, sub subscription, at int64) error {
 	s.buf = append(s.to(key), sub.key...)
 	s.meta.Key = s.buf
 	s.at.Hash(&s.meta)
-	k := KeyOf(&s.meta)
+	var k store.Key
+	SetKey(&k, &s.meta)
 	if sub.do == leave || sub.do == leaveAndTell {
-		return s.kv.Delete(k, at)
+		return s.kv.Delete(&k, at)
 	}
-	return s.kv.Put(k, sub, at)
+	return s.kv.Put(&k, sub, at)
 }
 
 // respond sends an answer to the row that asked.

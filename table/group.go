@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
@@ -169,10 +170,11 @@ func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
 	if err != nil {
 		return err
 	}
-	key := KeyOf(hashed)
+	var key store.Key
+	SetKey(&key, hashed)
 	var was serde.Opt[A]
 	var wasAt int64
-	if was.Value, wasAt, was.OK, err = a.rows.Get(key); err != nil {
+	if was.Value, wasAt, was.OK, err = a.rows.Get(&key); err != nil {
 		return err
 	}
 	now, t := was, m.Time
@@ -191,7 +193,7 @@ func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
 	}
 	at := m.Time
 	m.Time = t
-	err = Put(a.rows, key, m, k, out, a.next)
+	err = Put(a.rows, &key, m, k, out, a.next)
 	m.Time = at
 	return err
 }

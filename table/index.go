@@ -76,6 +76,7 @@ type indexer[I, K, V any] struct {
 	kv       *store.KV[V]
 	keys     *edge.Keyer[K]
 	meta     edge.Meta // for hashing
+	asked    store.Key // what storeKey returned
 	old, new []byte
 	buf      []byte
 }
@@ -90,10 +91,12 @@ func (x *indexer[I, K, V]) entry(k K, key []byte, v V, buf []byte) ([]byte, erro
 	return append(state.AppendIndex(buf[:0], b[1:]), key...), nil
 }
 
-func (x *indexer[I, K, V]) storeKey(entry []byte) store.Key {
+// storeKey returns the key of an entry, until the next call.
+func (x *indexer[I, K, V]) storeKey(entry []byte) *store.Key {
 	x.meta.Key = entry
 	x.at.Hash(&x.meta)
-	return KeyOf(&x.meta)
+	SetKey(&x.asked, &x.meta)
+	return &x.asked
 }
 
 func (x *indexer[I, K, V]) receive(m *edge.Meta, k K, c Change[V]) error {

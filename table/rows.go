@@ -146,21 +146,22 @@ func (r *Rows[K, V]) Writer(p edge.Place, next edge.Emit[K, Change[V]], filter b
 		if err != nil {
 			return err
 		}
-		key := KeyOf(hashed)
+		var key store.Key
+		SetKey(&key, hashed)
 		if sendOld {
-			if c.Old.Value, _, c.Old.OK, err = rows.Get(key); err != nil {
+			if c.Old.Value, _, c.Old.OK, err = rows.Get(&key); err != nil {
 				return err
 			}
 			if filter && !v.OK && !c.Old.OK {
 				return nil
 			}
 		}
-		return Put(rows, key, m, k, c, next)
+		return Put(rows, &key, m, k, c, next)
 	}, nil
 }
 
 // Put writes the new row of c at the record's time, and passes the change on.
-func Put[K, V any](rows *Stored[V], key store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
+func Put[K, V any](rows *Stored[V], key *store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
 	kept, latest, err := rows.Put(key, c.New, m.Time)
 	if err != nil || !kept {
 		return err
@@ -199,13 +200,16 @@ func (r *Rows[K, V]) lookup(asOf bool) func(p edge.Place) (edge.Lookup[K, V], er
 			if m, err = keys.Key(m, k); err != nil {
 				return v, 0, false, err
 			}
+			var key store.Key
+			SetKey(&key, m)
 			if asOf {
-				return rows.AsOf(KeyOf(m), t)
+				return rows.AsOf(&key, t)
 			}
-			return rows.Get(KeyOf(m))
+			return rows.Get(&key)
 		}, nil
 	}
 }
 
-// KeyOf is the store's key of a record whose key has been hashed.
-func KeyOf(m *edge.Meta) store.Key { return store.Key{Bytes: m.Key, Lo: m.Lo, Hi: m.Hi, Hash: m.Hash} }
+// SetKey makes k the store's key of a record whose key has been hashed. It writes where the store reads, field by field:
+// a copy of the whole struct would wait for its fields to be stored, see [store.Hasher.Words].
+func SetKey(k *store.Key, m *edge.Meta) { k.Bytes, k.Lo, k.Hi, k.Hash = m.Key, m.Lo, m.Hi, m.Hash }

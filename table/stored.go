@@ -13,25 +13,25 @@ type Stored[V any] struct {
 }
 
 // Get returns the latest value of k.
-func (s *Stored[V]) Get(k store.Key) (v V, at int64, ok bool, err error) {
+func (s *Stored[V]) Get(k *store.Key) (v V, at int64, ok bool, err error) {
 	if s.versions != nil {
-		return s.versions.Get(k)
+		return s.versions.Get(*k)
 	}
 	return s.kv.Get(k)
 }
 
 // AsOf returns the value of k that held at t.
-func (s *Stored[V]) AsOf(k store.Key, t int64) (v V, at int64, ok bool, err error) {
+func (s *Stored[V]) AsOf(k *store.Key, t int64) (v V, at int64, ok bool, err error) {
 	if s.versions == nil {
 		return s.kv.Get(k)
 	}
-	x, ok, err := s.versions.AsOf(k, t)
+	x, ok, err := s.versions.AsOf(*k, t)
 	return x.V, x.From, ok, err
 }
 
 // Put makes v the value of k at that time; an absent one deletes it. kept is false if the store has refused it as too
 // old, latest is false if a later version is there.
-func (s *Stored[V]) Put(k store.Key, v serde.Opt[V], at int64) (kept, latest bool, err error) {
+func (s *Stored[V]) Put(k *store.Key, v serde.Opt[V], at int64) (kept, latest bool, err error) {
 	switch {
 	case s.versions == nil && v.OK:
 		return true, true, s.kv.Put(k, v.Value, at)
@@ -40,9 +40,9 @@ func (s *Stored[V]) Put(k store.Key, v serde.Opt[V], at int64) (kept, latest boo
 	}
 	var until int64
 	if v.OK {
-		until, kept, err = s.versions.Put(k, v.Value, at)
+		until, kept, err = s.versions.Put(*k, v.Value, at)
 	} else {
-		until, kept, err = s.versions.Delete(k, at)
+		until, kept, err = s.versions.Delete(*k, at)
 	}
 	return kept, until == forever, err
 }

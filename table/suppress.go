@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
@@ -194,7 +195,9 @@ func (b *buffer[K, V]) lookup(p edge.Place, parent func(edge.Place) (edge.Lookup
 		if err != nil {
 			return v, 0, false, err
 		}
-		if x, _, found, err := rows.Get(KeyOf(hashed)); found || err != nil {
+		var key store.Key
+		SetKey(&key, hashed)
+		if x, _, found, err := rows.Get(&key); found || err != nil {
 			return x.prior.Value, -1, x.prior.OK, err
 		}
 		return below(m, k)

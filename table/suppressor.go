@@ -53,8 +53,9 @@ func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
 	if err != nil {
 		return err
 	}
-	key := KeyOf(hashed)
-	h, _, there, err := x.rows.Get(key)
+	var key store.Key
+	SetKey(&key, hashed)
+	h, _, there, err := x.rows.Get(&key)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
 	if err := x.count(key.Bytes, h, 1); err != nil {
 		return err
 	}
-	return x.rows.Put(key, h, m.Time)
+	return x.rows.Put(&key, h, m.Time)
 }
 
 // count adds an update to what the buffer holds, or takes it off.

@@ -2,15 +2,29 @@
 //
 // There are few types: a [Table] is a typed handle on a node that emits changes of rows, a [Change] is one of them, a
 // [Windowed] table has a row for each key and window, a [Grouped] one is on its way to an aggregate, a [Global] one is on
-// every instance in full, an [Index] finds rows by something else than their key.
+// every instance in full, an [Index] finds rows by something else than their key. The smallest program:
 //
-//	accounts := table.From(b, topology.NewTopic("accounts", serde.String, serde.JSON[Account]()))
-//	rich := accounts.Filter(func(_ string, a Account) bool { return a.Balance > 1_000_000 })
-//	rich.To(millionaires)
+//	var (
+//		accounts = topology.NewTopic("accounts", serde.String, serde.JSON[Account]())
+//		rich     = topology.NewTopic("accounts-rich", serde.String, serde.JSON[Account]())
+//	)
+//
+//	func filter(b *topology.Builder) {
+//		table.From(b, accounts).
+//			Filter(func(_ string, a Account) bool { return a.Balance > 1_000_000 }).
+//			To(rich) // a null for who was rich and is no more
+//	}
+//
+//	func main() { stream.Main("rich", filter, stream.Config{}) }
+//
+// # Stores
 //
 // Aggregates, JoinForeign and Materialize keep a store under the name they are given. From keeps one, under the topic's
 // name, once something needs its rows: a join, a grouping, an index, options. Filter, MapValues and Join are computed from
 // the stores below them. Options.History keeps versions, for joins as of a record's time.
+//
+// # Streams
+//
 // Looking for toStream? A table's stream is stream.Updates(t) or stream.Changes(t); in a chain, t.Then(stream.Updates).
 package table
 

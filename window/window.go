@@ -1,11 +1,30 @@
 // Package window defines windows and time: arithmetic only, no state and no clock.
 //
-// A window definition is a value; its refinements return a changed copy:
-//
-//	window.Tumbling(time.Minute).Grace(10 * time.Second)
-//
 // There are few types: an [Instant] is a point in event time, [Windows] assign instants to windows, [Sessions] are
-// windows that end after a gap, a [Key] is a key within one window.
+// windows that end after a gap, a [Join] is how far apart records of two streams may be, a [Key] is a key within one
+// window. The smallest program:
+//
+//	var (
+//		clicks = topology.NewTopic("clicks", serde.String, serde.String)
+//		counts = topology.NewTopic("clicks-per-minute", serde.String, serde.Int64)
+//	)
+//
+//	func count(b *topology.Builder) {
+//		stream.From(b, clicks).
+//			GroupByKey().
+//			Windowed(window.Tumbling(time.Minute).Grace(10 * time.Second)).
+//			Count("counts").
+//			Final().                 // one result for each window, when it closes
+//			Then(stream.Unwindowed). // by user again: it was by user and window
+//			To(counts)
+//	}
+//
+//	func main() { stream.Main("clicks", count, stream.Config{}) }
+//
+// # Definitions are values
+//
+// Their refinements (Grace, CloseIdle) return a changed copy. A definition that cannot be is a mistake that Build reports
+// at the call that uses it.
 package window
 
 import "time"

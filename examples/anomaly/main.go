@@ -23,7 +23,7 @@ var (
 func anomalies(b *topology.Builder) {
 	stream.From(b, clicks).
 		GroupByKey().
-		Windowed(window.Tumbling(time.Minute).Grace(10 * time.Second)).
+		Windowed(window.Tumbling(time.Minute).Grace(10 * time.Second).CloseIdle(30 * time.Second)).
 		Count("clicks-per-minute").
 		Final().
 		Filter(func(_ window.Key[string], n int64) bool { return n >= 3 }).

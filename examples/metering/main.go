@@ -39,7 +39,7 @@ func (z zone) metering(b *topology.Builder) {
 
 	perDay := stream.From(b, usages).
 		GroupBy(func(_ serde.Void, u usage) meter { return meter{u.Tenant, u.Metric} }).
-		Windowed(window.Day(z.Location).Grace(6 * time.Hour))
+		Windowed(window.Day(z.Location).Grace(6 * time.Hour).CloseIdle(time.Hour))
 	perDay.Late().To(overdue)
 
 	rolls := perDay.Aggregate("daily", stream.Zero, func(_ meter, u usage, r roll) roll {
@@ -50,7 +50,8 @@ func (z zone) metering(b *topology.Builder) {
 	rolls.Final().
 		Then(stream.Unwindowed).
 		GroupBy(func(m meter, _ roll) string { return m.Tenant }).
-		Windowed(window.Month(z.Location).Grace(24*time.Hour)). // covers the slowest task upstream
+		// The grace covers the slowest task upstream, and what comes once a day is idle only after two.
+		Windowed(window.Month(z.Location).Grace(24*time.Hour).CloseIdle(48*time.Hour)).
 		Sum("monthly", func(r roll) int64 { return r.Units }).
 		Final().
 		MapWithKey(func(k window.Key[string], units int64) bill {

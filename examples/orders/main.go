@@ -48,7 +48,7 @@ func validation(b *topology.Builder) {
 
 	results := stream.From(b, orders).
 		Filter(func(_ string, o order) bool { return o.Quantity > 0 }).
-		LeftJoin("orders-payments", stream.From(b, payments), window.Within(time.Hour),
+		LeftJoin("orders-payments", stream.From(b, payments), window.Within(time.Hour).CloseIdle(time.Minute),
 			func(o order, p serde.Opt[payment]) checked { return checked{order: o, Paid: p.Value.Amount} }).
 		SelectKey(func(_ string, c checked) string { return c.Product }).
 		LeftJoinTable("orders-stock", inStock, func(c checked, left serde.Opt[int64]) checked { c.Left = int(left.Value); return c }).

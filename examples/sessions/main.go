@@ -40,7 +40,7 @@ var (
 func measure(b *topology.Builder) {
 	perVisitor := stream.From(b, hits).
 		GroupByKey().
-		Sessions(window.Session(30 * time.Minute).Grace(time.Minute))
+		Sessions(window.Session(30 * time.Minute).Grace(time.Minute).CloseIdle(time.Hour))
 
 	perVisitor.Late().To(late)
 	perVisitor.Aggregate("visits", stream.Zero, add, merge).

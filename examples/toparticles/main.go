@@ -37,7 +37,7 @@ func charts(b *topology.Builder) {
 
 	stream.From(b, reads).
 		GroupBy(func(_ serde.Void, r read) slot { return slot{r.Category, r.Article} }).
-		Windowed(window.Tumbling(time.Hour).Grace(5*time.Minute)).
+		Windowed(window.Tumbling(time.Hour).Grace(5*time.Minute).CloseIdle(time.Minute)).
 		Count("reads-per-article").
 		Final().
 		Then(stream.WindowUpdates).

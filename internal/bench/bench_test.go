@@ -84,6 +84,47 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
+// BenchmarkCountEntrance is the part of BenchmarkCount from the source's entrance on: raw keys are hashed and counted,
+// one by one, and nothing is read from batches or chosen. A Go map counts the same keys beside it.
+func BenchmarkCountEntrance(b *testing.B) {
+	const keys, n = 10_000, 1 << 20
+	raw, order := make([][]byte, n), textOf(keys, 0)
+	for i := range raw {
+		raw[i], _, _ = order(i, nil, nil)
+	}
+	b.Run("table", func(b *testing.B) {
+		l := open(b, count, perBatch, textOf(keys, 20))
+		f, err := l.bed.Receive(l.bed.Sub().Sources[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		entrance, m := f.(edge.Entrance), &edge.Meta{Time: 1, Val: []byte("text")}
+		push := func(done int) {
+			for _, m.Key = range raw[done%n : done%n+perBatch] {
+				l.bed.Hash(m)
+				if err := entrance.Push(m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		for at := 0; at < n; at += perBatch {
+			push(at)
+		}
+		measure(b, perBatch, push)
+	})
+	b.Run("map", func(b *testing.B) {
+		counts := map[string]*int64{}
+		for _, k := range raw {
+			counts[string(k)] = new(int64)
+		}
+		measure(b, perBatch, func(done int) {
+			for _, k := range raw[done%n : done%n+perBatch] {
+				*counts[string(k)]++
+			}
+		})
+	})
+}
+
 // BenchmarkWindowedCount is a count by windows of a minute in time's order, 100 000 keys, commits included.
 func BenchmarkWindowedCount(b *testing.B) {
 	perRecord(b, open(b, countWindows, 1<<20, orderOf(100_000)), true)

@@ -8,12 +8,13 @@ import (
 )
 
 // handles are the types whose methods are operators.
-var handles = []string{"Stream", "Switch", "Grouped", "Windowed", "Sessions", "Cogrouped", "CogroupedWindows", "CogroupedSessions", "Table"}
+var handles = []string{"Stream", "Switch", "Grouped", "Windowed", "Sessions", "Cogrouped", "CogroupedWindows", "CogroupedSessions", "Table", "Global", "Index"}
 
 // plumbing is exported for the packages of the project alone.
 var plumbing = map[string]string{
 	"table.Make":          "makes a handle for package stream",
 	"table.MakeWindowed":  "makes a handle for package stream",
+	"table.Global_Rows":   "its type is internal",
 	"table.Table_View":    "its type is internal",
 	"table.Windowed_View": "its use is internal",
 }

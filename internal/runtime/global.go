@@ -17,7 +17,7 @@ func (in *Instance) openGlobals(ctx context.Context) error {
 	for _, sub := range in.cfg.Graph.Globals {
 		g, err := task.OpenGlobal(task.Env{
 			Graph: in.cfg.Graph, Sub: sub, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now, Hasher: in.hasher, Budget: in.budget,
-			Dir: filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "global", fmt.Sprint(sub.ID)), Decide: in.cfg.Decide,
+			Dir: func() string { return filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "global", fmt.Sprint(sub.ID)) }, Decide: in.cfg.Decide,
 		})
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ func (m *kvModel) due() {
 		if string(k.Bytes) != key || when != want || v.Value != row.v {
 			m.fail("due up to %d: %q at %d, want %q at %d", limit, k.Bytes, when, key, want)
 		}
-		if _, _, ok, err := m.kv.Get(k); ok || err != nil {
+		if _, _, ok, err := m.kv.Get(&k); ok || err != nil {
 			m.fail("row %q is due and still there: %v", key, err)
 		}
 		delete(m.now, key)

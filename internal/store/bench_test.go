@@ -48,7 +48,8 @@ func benchKV(b testing.TB, n int) *KV[int64] {
 	var buf []byte
 	for i := range n {
 		buf = appendBenchKey(buf[:0], i)
-		if err := kv.Put(kv.env.Hasher.Key(buf), 0, 0); err != nil {
+		k := kv.env.Hasher.Key(buf)
+		if err := kv.Put(&k, 0, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -86,9 +87,9 @@ func BenchmarkGetPut(b *testing.B) {
 				}
 				kv.Touch(hs[:])
 				for j := range group {
-					v, at, _, _ := kv.Get(ks[j])
+					v, at, _, _ := kv.Get(&ks[j])
 					sunk = work(sunk + uint64(v))
-					_ = kv.Put(ks[j], v+1, at)
+					_ = kv.Put(&ks[j], v+1, at)
 				}
 				if i%65536 == 0 {
 					kv.Ended(Position{})
@@ -136,7 +137,8 @@ func BenchmarkCommit(b *testing.B) {
 				b.StopTimer()
 				for range 65536 {
 					buf = appendBenchKey(buf[:0], r.IntN(n))
-					_ = kv.Put(kv.env.Hasher.Key(buf), 1, 1)
+					k := kv.env.Hasher.Key(buf)
+					_ = kv.Put(&k, 1, 1)
 				}
 				dirty, _ := kv.Dirty()
 				rows += dirty

@@ -30,7 +30,7 @@ func belowKV(b *testing.B) *KV[int64] {
 	var buf []byte
 	for i := range belowRows {
 		buf = appendBenchKey(buf[:0], i)
-		_ = kv.Put(kv.env.Hasher.Key(buf), int64(i), 1)
+		_ = kv.Put(new(kv.env.Hasher.Key(buf)), int64(i), 1)
 	}
 	kv.Ended(Position{Offset: 1})
 	checkpointed(b, kv)
@@ -48,7 +48,7 @@ func BenchmarkMiss(b *testing.B) {
 		var buf []byte
 		for b.Loop() {
 			buf = appendBenchKey(buf[:0], base+r.IntN(belowRows))
-			if _, _, ok, err := kv.Get(kv.env.Hasher.Key(buf)); err != nil || ok != (base == 0) {
+			if _, _, ok, err := kv.Get(new(kv.env.Hasher.Key(buf))); err != nil || ok != (base == 0) {
 				b.Fatal(ok, err)
 			}
 		}
@@ -73,7 +73,7 @@ func BenchmarkOpen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, _, ok, err := kv.Get(kv.env.Hasher.Key(appendBenchKey(nil, 77))); err != nil || !ok {
+		if _, _, ok, err := kv.Get(new(kv.env.Hasher.Key(appendBenchKey(nil, 77)))); err != nil || !ok {
 			b.Fatal(ok, err)
 		}
 		closed(b, kv)
@@ -95,7 +95,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	dirty := func() *Checkpoint {
 		for i := range belowRows {
 			buf = appendBenchKey(buf[:0], i)
-			_ = kv.Put(kv.env.Hasher.Key(buf), offset, 1)
+			_ = kv.Put(new(kv.env.Hasher.Key(buf)), offset, 1)
 		}
 		offset++
 		kv.Ended(Position{Offset: offset})
@@ -152,7 +152,7 @@ func BenchmarkReplay(b *testing.B) {
 func BenchmarkScan(b *testing.B) {
 	kv := belowKV(b)
 	for i := 0; i < belowRows; i += 10 {
-		_ = kv.Put(kv.env.Hasher.Key(appendBenchKey(nil, i)), 1, 1)
+		_ = kv.Put(new(kv.env.Hasher.Key(appendBenchKey(nil, i))), 1, 1)
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, rows := range []int{10, belowRows} {

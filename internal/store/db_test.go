@@ -66,7 +66,7 @@ func TestPartitionsAreListedAndDropped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = kv.Put(testKey(kv, 1), 1, 1)
+		_ = kv.Put(new(testKey(kv, 1)), 1, 1)
 		kv.Ended(Position{Offset: 5})
 		checkpointed(t, kv)
 		if p == 1 {
@@ -87,7 +87,7 @@ func TestPartitionsAreListedAndDropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, ok, _ := kv.Get(testKey(kv, 1)); ok || kv.Position().Offset != 0 {
+	if _, _, ok, _ := kv.Get(new(testKey(kv, 1))); ok || kv.Position().Offset != 0 {
 		t.Errorf("the dropped partition has its row: %v, position %v", ok, kv.Position())
 	}
 	closed(t, kv, db)
@@ -101,7 +101,7 @@ func TestCorruptDatabaseIsPutAside(t *testing.T) {
 			db := testDB(t, fs)
 			kv := testKV(t, db, nil)
 			for i := range 1000 {
-				_ = kv.Put(testKey(kv, i), int64(i), 1)
+				_ = kv.Put(new(testKey(kv, i)), int64(i), 1)
 			}
 			kv.Ended(Position{Offset: 7})
 			checkpointed(t, kv)
@@ -182,7 +182,7 @@ func TestFullDiskFailsTheCheckpoint(t *testing.T) {
 		db := testDB(t, fs)
 		kv := testKV(t, db, nil)
 		for i := range rows {
-			_ = kv.Put(testKey(kv, i), int64(i), 1)
+			_ = kv.Put(new(testKey(kv, i)), int64(i), 1)
 		}
 		kv.Ended(Position{Offset: 3})
 		full.Store(true)
@@ -197,7 +197,7 @@ func TestFullDiskFailsTheCheckpoint(t *testing.T) {
 			t.Errorf("%d rows are pending, want %d; position %v", n, rows, kv.Position())
 		}
 		full.Store(false)
-		_ = kv.Put(testKey(kv, 0), -1, 2)
+		_ = kv.Put(new(testKey(kv, 0)), -1, 2)
 		kv.Ended(Position{Offset: 4})
 		for c := kv.BeginCheckpoint(); c != nil; c = kv.BeginCheckpoint() { // an attempt of Pebble's own may still fail
 			for !c.Encode(1000) {

@@ -28,13 +28,21 @@ type Key struct {
 }
 
 // Key makes the Key of b, which it keeps.
-func (h Hasher) Key(b []byte) Key {
+func (h Hasher) Key(b []byte) (k Key) {
+	k.Bytes = b
+	k.Lo, k.Hi, k.Hash = h.Words(b)
+	return k
+}
+
+// Words returns the words and the hash of a Key of b. They are apart from Key for the record path: who assigns a whole
+// Key copies it in wider loads than its words were just stored in, and waits for the stores.
+func (h Hasher) Words(b []byte) (lo, hi, hash uint64) {
 	if len(b) > inlineMax {
 		x := h.long(b)
-		return Key{b, x, 0, x}
+		return x, 0, x
 	}
-	lo, hi := words(b)
-	return Key{b, lo, hi, h.inline(lo, hi, uint8(len(b)))}
+	lo, hi = words(b)
+	return lo, hi, h.inline(lo, hi, uint8(len(b)))
 }
 
 // words returns the words of b, which is at most 16 bytes long.

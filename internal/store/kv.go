@@ -50,10 +50,10 @@ func OpenKV[V any](env Env, name string, s Schema, v serde.Serde[V]) (*KV[V], er
 }
 
 // Get returns the row of k.
-func (t *KV[V]) Get(k Key) (v V, at int64, ok bool, err error) { return t.tab.get(&k) }
+func (t *KV[V]) Get(k *Key) (v V, at int64, ok bool, err error) { return t.tab.get(k) }
 
 // Put makes v the value of k. A value whose serde writes null deletes the row.
-func (t *KV[V]) Put(k Key, v V, at int64) error {
+func (t *KV[V]) Put(k *Key, v V, at int64) error {
 	if t.nulls {
 		b, err := t.tab.encode(v)
 		if err != nil {
@@ -65,22 +65,22 @@ func (t *KV[V]) Put(k Key, v V, at int64) error {
 	}
 	at = t.time(at)
 	if t.agenda != nil {
-		if err := t.enter(&k, v, at, false); err != nil {
+		if err := t.enter(k, v, at, false); err != nil {
 			return err
 		}
 	}
-	return t.tab.put(&k, v, at)
+	return t.tab.put(k, v, at)
 }
 
 // Delete makes k absent. at is the time of the deletion.
-func (t *KV[V]) Delete(k Key, at int64) error {
+func (t *KV[V]) Delete(k *Key, at int64) error {
 	at = t.time(at)
 	if t.agenda != nil {
-		if err := t.leave(&k, at, false); err != nil {
+		if err := t.leave(k, at, false); err != nil {
 			return err
 		}
 	}
-	return t.tab.delete(&k, at)
+	return t.tab.delete(k, at)
 }
 
 // Touch loads the home slots of keys that will be asked for soon.

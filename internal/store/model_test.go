@@ -136,7 +136,7 @@ func (m *kvModel) put(k string) {
 	if m.r.IntN(20) == 0 {
 		v = serde.Opt[string]{}
 	}
-	if err := m.kv.Put(m.hash(k), v, m.time); err != nil {
+	if err := m.kv.Put(new(m.hash(k)), v, m.time); err != nil {
 		m.fail("put: %v", err)
 	}
 	if delete(m.now, k); v.OK {
@@ -146,7 +146,7 @@ func (m *kvModel) put(k string) {
 
 func (m *kvModel) delete(k string) {
 	m.time++
-	if err := m.kv.Delete(m.hash(k), m.time); err != nil {
+	if err := m.kv.Delete(new(m.hash(k)), m.time); err != nil {
 		m.fail("delete: %v", err)
 	}
 	delete(m.now, k)
@@ -154,7 +154,7 @@ func (m *kvModel) delete(k string) {
 
 func (m *kvModel) get(k string) {
 	m.Helper()
-	v, at, ok, err := m.kv.Get(m.hash(k))
+	v, at, ok, err := m.kv.Get(new(m.hash(k)))
 	want, there := m.now[k]
 	if err != nil || ok != there || ok && (v.Value != want.v || at != want.at) {
 		m.fail("get %q: %v %d %v %v, want %v %v", k, v, at, ok, err, want, there)

@@ -65,8 +65,8 @@ func TestGetAndPutAllocateNothing(t *testing.T) {
 	var log nothing
 	round := func() {
 		for i, k := range keys {
-			v, at, _, _ := kv.Get(k)
-			_ = kv.Put(k, v+int64(i), at+1)
+			v, at, _, _ := kv.Get(&k)
+			_ = kv.Put(&k, v+int64(i), at+1)
 		}
 		if err := kv.Flush(&log); err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	budget := NewBudget(limit)
 	kv := testKV(t, db, budget)
 	for i := range rows {
-		if err := kv.Put(testKey(kv, i), int64(i), 1); err != nil {
+		if err := kv.Put(new(testKey(kv, i)), int64(i), 1); err != nil {
 			t.Fatal(err)
 		}
 		if i%1000 == 999 {
@@ -100,10 +100,10 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	for i := range rows {
-		if v, _, ok, err := kv.Get(testKey(kv, i)); err != nil || !ok || v != int64(i) {
+		if v, _, ok, err := kv.Get(new(testKey(kv, i))); err != nil || !ok || v != int64(i) {
 			t.Fatalf("row %d: %d %v %v", i, v, ok, err)
 		}
-		if _, _, ok, err := kv.Get(testKey(kv, i+rows)); err != nil || ok {
+		if _, _, ok, err := kv.Get(new(testKey(kv, i+rows))); err != nil || ok {
 			t.Fatalf("row %d is there: %v", i+rows, err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestLargeRestoreSpills(t *testing.T) {
 		t.Errorf("position %v, %d rows", kv.Position(), kv.Rows())
 	}
 	for i := range rows {
-		if v, at, ok, err := kv.Get(testKey(kv, i)); err != nil || !ok || v != int64(i+rows) || at != v {
+		if v, at, ok, err := kv.Get(new(testKey(kv, i))); err != nil || !ok || v != int64(i+rows) || at != v {
 			t.Fatalf("row %d: %d at %d %v %v", i, v, at, ok, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestFilterComesAfterARestart(t *testing.T) {
 	db := testDB(t, vfs.NewMem())
 	kv := testKV(t, db, nil)
 	for i := range rows {
-		_ = kv.Put(testKey(kv, i), int64(i), 1)
+		_ = kv.Put(new(testKey(kv, i)), int64(i), 1)
 	}
 	kv.Ended(Position{Offset: 1})
 	checkpointed(t, kv)
@@ -173,7 +173,7 @@ func TestFilterComesAfterARestart(t *testing.T) {
 		if i > 10 {
 			t.Fatal("no filter is being built")
 		}
-		if _, _, ok, err := kv.Get(testKey(kv, rows+i)); ok || err != nil {
+		if _, _, ok, err := kv.Get(new(testKey(kv, rows+i))); ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestFilterComesAfterARestart(t *testing.T) {
 	kv.tab.scan.done <- f
 	wrong := 0
 	for i := range rows {
-		if _, _, ok, err := kv.Get(testKey(kv, i)); !ok || err != nil {
+		if _, _, ok, err := kv.Get(new(testKey(kv, i))); !ok || err != nil {
 			t.Fatalf("row %d: %v %v", i, ok, err)
 		}
 		if f.may(testKey(kv, rows+i).Hash) {
@@ -202,20 +202,20 @@ func TestCheckpointBesideProcessing(t *testing.T) {
 	offset := int64(0)
 	for round := range 20 {
 		for i := range 12_000 {
-			_ = kv.Put(testKey(kv, i), int64(round), 1)
+			_ = kv.Put(new(testKey(kv, i)), int64(round), 1)
 		}
 		kv.Ended(Position{Offset: offset})
 		offset++
 		c := kv.BeginCheckpoint()
 		for done := false; !done; {
 			done = c.Encode(500)
-			_ = kv.Put(testKey(kv, round*100), int64(-round), 2)
+			_ = kv.Put(new(testKey(kv, round*100)), int64(-round), 2)
 		}
 		wrote := make(chan error)
 		go func() { wrote <- c.Write() }()
 		for i := range 5000 {
-			_ = kv.Put(testKey(kv, i), int64(-round), 3)
-			_, _, _, _ = kv.Get(testKey(kv, i+20_000))
+			_ = kv.Put(new(testKey(kv, i)), int64(-round), 3)
+			_, _, _, _ = kv.Get(new(testKey(kv, i+20_000)))
 		}
 		c.Finish(<-wrote)
 		if kv.Position().Offset != offset-1 {
@@ -227,7 +227,7 @@ func TestCheckpointBesideProcessing(t *testing.T) {
 		kv.Abort()
 	}
 	for i := range 12_000 {
-		if v, _, ok, err := kv.Get(testKey(kv, i)); !ok || err != nil || v != 19 {
+		if v, _, ok, err := kv.Get(new(testKey(kv, i))); !ok || err != nil || v != 19 {
 			t.Fatalf("row %d: %d %v %v", i, v, ok, err)
 		}
 	}
@@ -250,8 +250,8 @@ func TestSerdeErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := kv.env.Hasher.Key([]byte("one")), kv.env.Hasher.Key([]byte("two"))
-	_ = kv.Put(one, 1, 0)
-	_ = kv.Put(two, -1, 0)
+	_ = kv.Put(&one, 1, 0)
+	_ = kv.Put(&two, -1, 0)
 	if err := kv.Flush(&nothing{}); !errors.Is(err, errSerde) {
 		t.Errorf("flush: %v", err)
 	}

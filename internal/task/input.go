@@ -34,9 +34,9 @@ type input struct {
 	reader   batch.Reader
 	reading  bool // reader is within a batch
 	group    [groupSize]batch.Record
-	keys     [groupSize]store.Key
-	hashes   [groupSize]uint64 // of keys
-	n, i     int               // records in group, index of the head
+	lo, hi   [groupSize]uint64 // of the group's keys, see store.Key
+	hashes   [groupSize]uint64
+	n, i     int // records in group, index of the head
 	headTime int64
 	hasHead  bool // group[i] is the head and headTime its time
 	bytes    int
@@ -120,8 +120,7 @@ func (t *Task) load(in *input, rec *batch.Record, i int) {
 	m.Key, m.Val, m.Time, m.Headers, m.RawHeaders = rec.Key, rec.Value, rec.Timestamp, nil, rec.Headers
 	m.Topic, m.Partition, m.Offset, m.NoKey, m.Stale = in.topic.Name, in.partition, rec.Offset, rec.Key == nil, false
 	if m.Hashed = len(in.touch) > 0; m.Hashed {
-		k := &in.keys[i]
-		m.Lo, m.Hi, m.Hash = k.Lo, k.Hi, k.Hash
+		m.Lo, m.Hi, m.Hash = in.lo[i], in.hi[i], in.hashes[i]
 	}
 	t.current = in
 }
@@ -171,8 +170,7 @@ func (in *input) corrupt(err error) error {
 // lookAhead hashes the keys of a group and loads the home slots of their rows. It is a hint alone.
 func (t *Task) lookAhead(in *input) {
 	for i := range in.n {
-		in.keys[i] = t.env.Hasher.Key(in.group[i].Key)
-		in.hashes[i] = in.keys[i].Hash
+		in.lo[i], in.hi[i], in.hashes[i] = t.env.Hasher.Words(in.group[i].Key)
 	}
 	for _, s := range in.touch {
 		s.Touch(in.hashes[:in.n])

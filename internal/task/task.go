@@ -32,7 +32,7 @@ type Env struct {
 	Partition int32
 	Context   context.Context // ends when the task is to stop
 	Logger    *slog.Logger
-	Dir       string
+	Dir       func() string // of the task; nobody has to have made it
 	Now       func() time.Time
 	Wake      func() // gives the task a turn soon; may be called by any goroutine
 	// Settled reports whether nothing is paused or being restored; nil: nothing is. IdleStep is the most that counts as
@@ -259,10 +259,11 @@ func (t *Task) Logger() *slog.Logger { return t.log }
 // Dir implements edge.Task.
 func (t *Task) Dir() string {
 	// Few tasks ask, so it is made for those. Whoever opens a file in it learns that this has failed.
-	if err := os.MkdirAll(t.env.Dir, 0o755); err != nil {
-		t.log.Error("the task's directory cannot be made", "dir", t.env.Dir, "err", err)
+	dir := t.env.Dir()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.log.Error("the task's directory cannot be made", "dir", dir, "err", err)
 	}
-	return t.env.Dir
+	return dir
 }
 
 // Now implements edge.Task.
@@ -282,8 +283,8 @@ func (t *Task) Meta() *edge.Meta { return &t.meta }
 
 // Hash implements edge.Task.
 func (t *Task) Hash(m *edge.Meta) {
-	k := t.env.Hasher.Key(m.Key)
-	m.Lo, m.Hi, m.Hash, m.Hashed = k.Lo, k.Hi, k.Hash, true
+	m.Lo, m.Hi, m.Hash = t.env.Hasher.Words(m.Key)
+	m.Hashed = true
 }
 
 // Receive implements edge.Task.

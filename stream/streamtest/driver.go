@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -47,6 +48,9 @@ type Options struct {
 	Seed        uint64 // of what is left to chance: checkpoints, partitions of records without a key; 0: a new one, logged
 	// LeaveCalls has Put, Advance and the like return while calls of MapValuesAsync are under way. By default they wait.
 	LeaveCalls bool
+	// AtLeastOnce runs the topology as stream.AtLeastOnce does: what it writes is there at once, and a crash before the
+	// commit has the records since the last one processed, and their results written, again. The default is exactly once.
+	AtLeastOnce bool
 	// Errors is asked about every record that fails: true skips it. The default ends the test.
 	Errors func(node string, err error) bool
 }
@@ -54,7 +58,7 @@ type Options struct {
 // Driver runs one topology. It is a state.Client: hand it to a table's Query. It is for the test's goroutine.
 type Driver struct {
 	t          testing.TB
-	dir        string // of directories of tasks
+	dir        string // of directories of tasks; "": nobody has asked for one
 	opts       Options
 	topo       *topology.Topology
 	graph      *edge.Graph
@@ -88,7 +92,7 @@ type commit struct {
 // New builds and starts the topology. A fault in it ends the test.
 func New(t testing.TB, define func(*topology.Builder), opts ...Options) *Driver {
 	t.Helper()
-	d := &Driver{t: t, dir: t.TempDir(), topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}, woken: make(chan struct{}, 1)}
+	d := &Driver{t: t, topics: map[string]*log{}, offsets: map[place]commit{}, dropped: map[string]int64{}, woken: make(chan struct{}, 1)}
 	if len(opts) > 1 {
 		t.Fatal("streamtest: New takes one Options at most")
 	}
@@ -412,6 +416,11 @@ func (d *Driver) close() {
 	for _, in := range d.instances {
 		if in.alive {
 			in.drop()
+		}
+	}
+	if d.dir != "" {
+		if err := os.RemoveAll(d.dir); err != nil {
+			d.t.Errorf("streamtest: %v", err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package streamtest
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"testing"
 
@@ -58,15 +57,6 @@ func (p *printer) Fatal(args ...any) {
 }
 
 func (p *printer) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
-
-func (p *printer) TempDir() string {
-	dir, err := os.MkdirTemp("", "streamtest")
-	if err != nil {
-		p.Fatal(err)
-	}
-	p.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left there harms nobody
-	return dir
-}
 
 // end does what was to be done at the end, the last first.
 func (p *printer) end() {

@@ -3,7 +3,6 @@ package streamtest
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/thalweg/thalweg/internal/task"
@@ -20,7 +19,7 @@ func (in *instance) openGlobals() {
 	in.d.t.Helper()
 	for _, sub := range in.d.graph.Globals {
 		g, err := task.OpenGlobal(task.Env{
-			Graph: in.d.graph, Sub: sub, Context: context.Background(), Logger: in.d.logger(), Dir: filepath.Join(in.dir(), fmt.Sprint("global-", sub.ID)), Now: in.clock,
+			Graph: in.d.graph, Sub: sub, Context: context.Background(), Logger: in.d.logger(), Dir: func() string { return in.dir(fmt.Sprint("global-", sub.ID)) }, Now: in.clock,
 			Strict: true, Hasher: in.d.hasher, Budget: in.budget, Decide: in.decide,
 		})
 		if err != nil {
