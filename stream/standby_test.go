@@ -127,6 +127,7 @@ var calm = topology.NewTopic("calm", amounts.Key, amounts.Value)
 func TestStandbysTakeOver(t *testing.T) {
 	for kind, define := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			ctx, broker := limit(t), host(t)
 			var s, s2, s3 summed
 			cfg := stream.Config{Standbys: 1}
@@ -167,6 +168,7 @@ func TestStandbysTakeOver(t *testing.T) {
 // TestATaskMovesOnceItsCopyIsWarm has two instances come to one that has all state, which is more than AcceptableLag: no task
 // begins there before its copy lacks less than that, and one copy is made at a time. Meanwhile records come; two of the three go.
 func TestATaskMovesOnceItsCopyIsWarm(t *testing.T) {
+	t.Parallel()
 	const acceptable = 30
 	ctx, broker := limit(t), host(t)
 	var ss [3]summed
@@ -208,6 +210,7 @@ func TestATaskMovesOnceItsCopyIsWarm(t *testing.T) {
 // TestWhoComesBackWithoutStateGivesWay has an instance die and come back, as the static member it was, with an empty directory. It
 // is given what it had, which the other has warm copies of: it gives that up, and gets it back once it has copies of its own.
 func TestWhoComesBackWithoutStateGivesWay(t *testing.T) {
+	t.Parallel()
 	ctx, broker := limit(t), host(t)
 	var s, s2, s3 summed
 	cfg := stream.Config{Standbys: 1, AcceptableLag: 30}
@@ -246,6 +249,7 @@ func TestWhoComesBackWithoutStateGivesWay(t *testing.T) {
 
 // TestStaleRowsComeFromCopies asks for keys that another instance has, where that one cannot be reached.
 func TestStaleRowsComeFromCopies(t *testing.T) {
+	t.Parallel()
 	ctx, broker := limit(t), host(t)
 	nowhere := freePort(t)
 	var ss [3]summed
@@ -289,6 +293,7 @@ var prices = topology.Topic[string, int64]{Name: "prices", Key: amounts.Key, Val
 
 // TestTablesOfTopicsAreCopied has a copy follow the topic of a table as far as the task has committed it, and take over.
 func TestTablesOfTopicsAreCopied(t *testing.T) {
+	t.Parallel()
 	ctx, broker := limit(t), host(t)
 	define := func(b *topology.Builder) {
 		stream.From(b, amounts).JoinTable("priced", table.From(b, prices), func(n, price int64) int64 { return n * price }).To(sums)
