@@ -223,13 +223,13 @@ func (r *roster) standBy(p *placement) {
 		p.standby[u] = append(p.standby[u], m)
 		load[m]++
 	}
-	for u := range r.units {
-		if !r.units[u].Stateful {
-			continue
-		}
-		for m := range n {
-			if len(p.standby[u]) < want && load[m] < most && r.holds(m, u) && r.free(p, m, u) && r.apart(p, m, u) {
-				add(u, m)
+	for _, gives := range []bool{false, true} { // who has a copy goes before who gives the unit away, and would begin one
+		for u := range r.units {
+			for m := range n {
+				if r.units[u].Stateful && (m == r.owner[u]) == gives && len(p.standby[u]) < want && load[m] < most &&
+					r.holds(m, u) && r.free(p, m, u) && r.apart(p, m, u) {
+					add(u, m)
+				}
 			}
 		}
 	}
