@@ -20,6 +20,8 @@ type Config struct {
 	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms; 0: none
 	MinSessionTimeout     time.Duration // group.min.session.timeout.ms; 0: 6 s
 	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms; 0: 30 min
+	ConsumerSession       time.Duration // group.consumer.session.timeout.ms, of groups by KIP-848; 0: 45 s
+	ConsumerHeartbeat     time.Duration // group.consumer.heartbeat.interval.ms; 0: 5 s
 	TransactionVersion    int           // the finalized feature transaction.version, 1 or 2; 0: 2
 	MaxFrame              int32         // bytes of a request (socket.request.max.bytes); 0: 100 MiB
 	ACLs                  bool          // what no ACL allows is refused; clients of this process may do everything
@@ -59,6 +61,8 @@ func (c *Config) fill() error {
 	switch {
 	case c.TransactionVersion < 1 || c.TransactionVersion > 2:
 		return fmt.Errorf("engine: TransactionVersion %d: 1 and 2 are known", c.TransactionVersion)
+	case c.ConsumerHeartbeat < 0 || c.ConsumerSession < 0 || c.ConsumerSession > 0 && c.ConsumerSession <= c.ConsumerHeartbeat:
+		return fmt.Errorf("engine: a consumer's session of %s with heartbeats each %s", c.ConsumerSession, c.ConsumerHeartbeat)
 	case c.MinSessionTimeout < 0 || c.MaxSessionTimeout < c.MinSessionTimeout:
 		return fmt.Errorf("engine: session timeouts from %s to %s", c.MinSessionTimeout, c.MaxSessionTimeout)
 	case c.DefaultPartitions < 0 || c.MaxFrame < 0 || c.InitialRebalanceDelay < 0:

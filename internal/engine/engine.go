@@ -101,6 +101,7 @@ func (e *Engine) assemble() error {
 	e.groups, err = coord.OpenGroups(coord.GroupConfig{
 		Clock: e.cfg.Clock, InitialDelay: e.cfg.InitialRebalanceDelay, Logf: logf,
 		MinSession: e.cfg.MinSessionTimeout, MaxSession: e.cfg.MaxSessionTimeout, OffsetRetention: offsetRetention,
+		ConsumerSession: e.cfg.ConsumerSession, ConsumerBeat: e.cfg.ConsumerHeartbeat, Topic: e.topicInfo, TopicNames: e.topicNames,
 	}, e.dir, offsets)
 	if err != nil {
 		return err
@@ -124,6 +125,25 @@ func (e *Engine) assemble() error {
 	e.memory = wire.NewMemListener(memoryAddr)
 	e.wake.Store(e.server)
 	return nil
+}
+
+// topicInfo is a topic as the coordinator of groups assigns it.
+func (e *Engine) topicInfo(name string) (coord.TopicInfo, bool) {
+	t := e.meta.Topic(name)
+	if t == nil {
+		return coord.TopicInfo{}, false
+	}
+	return coord.TopicInfo{ID: t.ID, Partitions: t.Partitions}, true
+}
+
+// topicNames are the topics that patterns of consumers can match.
+func (e *Engine) topicNames() (names []string) {
+	for _, t := range e.meta.Topics() {
+		if !t.Internal() {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // principals returns those of users.

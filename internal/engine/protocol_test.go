@@ -135,7 +135,7 @@ func TestApiVersionsAdvertises(t *testing.T) {
 			}
 		}
 		f := resp.FinalizedFeatures
-		if len(f) != 1 || f[0].Name != "transaction.version" || int(f[0].MaxVersionLevel) != cfg.TransactionVersion || resp.FinalizedFeaturesEpoch < 0 {
+		if len(f) != 2 || f[0].Name != "group.version" || f[0].MaxVersionLevel != 1 || f[1].Name != "transaction.version" || int(f[1].MaxVersionLevel) != cfg.TransactionVersion || resp.FinalizedFeaturesEpoch < 0 {
 			t.Errorf("features %+v at epoch %d", f, resp.FinalizedFeaturesEpoch)
 		}
 	})

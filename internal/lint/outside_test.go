@@ -23,6 +23,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kversion", []string{"internal/kafka"}, nil, "versions of requests"},
 	{"github.com/twmb/franz-go/pkg/sasl", []string{"internal/kafka"}, []string{"internal/engine"}, "credentials"},
 	{"github.com/twmb/franz-go/pkg/kerr", []string{"internal/kafka"}, []string{"internal/engine", "internal/sim"}, "names of error codes"},
+	{"github.com/twmb/franz-go/pkg/kbin", []string{"internal/engine"}, nil, "records of groups that kmsg has no types for"},
 	{"github.com/twmb/franz-go/pkg/kmsg", []string{"internal/kafka", "internal/engine"}, []string{"internal/sim"}, "messages of the protocol"},
 	{"github.com/xdg-go/scram", []string{"internal/engine/auth"}, nil, "the server's side of SCRAM"},
 	{"github.com/klauspost/compress", []string{"internal/batch"}, nil, "gzip, snappy and zstd of record batches"},

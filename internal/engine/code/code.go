@@ -76,6 +76,10 @@ const (
 	InconsistentTopicID                Code = 103
 	TransactionalIDNotFound            Code = 105
 	FetchSessionTopicIDError           Code = 106
+	FencedMemberEpoch                  Code = 110
+	UnreleasedInstanceID               Code = 111
+	UnsupportedAssignor                Code = 112
+	StaleMemberEpoch                   Code = 113
 	MismatchedEndpointType             Code = 114
 	UnsupportedEndpointType            Code = 115
 	TransactionAbortable               Code = 120
@@ -151,6 +155,10 @@ var names = map[Code]string{
 	InconsistentTopicID:                "INCONSISTENT_TOPIC_ID",
 	TransactionalIDNotFound:            "TRANSACTIONAL_ID_NOT_FOUND",
 	FetchSessionTopicIDError:           "FETCH_SESSION_TOPIC_ID_ERROR",
+	FencedMemberEpoch:                  "FENCED_MEMBER_EPOCH",
+	UnreleasedInstanceID:               "UNRELEASED_INSTANCE_ID",
+	UnsupportedAssignor:                "UNSUPPORTED_ASSIGNOR",
+	StaleMemberEpoch:                   "STALE_MEMBER_EPOCH",
 	MismatchedEndpointType:             "MISMATCHED_ENDPOINT_TYPE",
 	UnsupportedEndpointType:            "UNSUPPORTED_ENDPOINT_TYPE",
 	TransactionAbortable:               "TRANSACTION_ABORTABLE",

@@ -54,6 +54,7 @@ type group struct {
 	pending      map[string]*timer // ids given out, not yet joined with
 	unsynced     map[string]bool   // who was told of the generation and has not synced
 	phase        *timer            // ends the joining, or the syncing
+	consumers    *consumers        // of a group by KIP-848, which then has no members by the fields above
 	lateJoiner   bool              // somebody came while the first rebalance was delayed
 	delayed      bool              // the first rebalance is
 
@@ -90,6 +91,11 @@ func newGroup(id string, groups *Groups) *group {
 		members: map[string]*member{}, static: map[string]string{}, pending: map[string]*timer{}, unsynced: map[string]bool{},
 		offsets: map[TopicPartition]offset{}, txns: map[int64]map[TopicPartition]offset{},
 	}
+}
+
+// empty reports whether the group has no members.
+func (g *group) empty() bool {
+	return g.state == Empty && (g.consumers == nil || len(g.consumers.members) == 0)
 }
 
 func (g *group) become(s State) {

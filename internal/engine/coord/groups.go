@@ -6,6 +6,7 @@
 package coord
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -18,12 +19,16 @@ import (
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
 
-// GroupConfig of the group coordinator. All fields but InitialDelay are needed.
+// GroupConfig of the group coordinator. All fields are needed but those that say otherwise, and InitialDelay.
 type GroupConfig struct {
 	Clock                  log.Clock
 	InitialDelay           time.Duration // of the first rebalance of an empty group
 	MinSession, MaxSession time.Duration
 	OffsetRetention        time.Duration
+	ConsumerSession        time.Duration // of members by KIP-848; 0: 45 s
+	ConsumerBeat           time.Duration // between their heartbeats; 0: 5 s
+	Topic                  func(name string) (TopicInfo, bool)
+	TopicNames             func() []string // in order
 	Logf                   func(format string, args ...any)
 }
 
@@ -49,6 +54,8 @@ type Groups struct {
 
 // OpenGroups replays the partitions of the offsets topic and returns the coordinator.
 func OpenGroups(cfg GroupConfig, dir *log.Dir, partitions []*log.Partition) (*Groups, error) {
+	cfg.ConsumerSession = cmp.Or(cfg.ConsumerSession, consumerSession)
+	cfg.ConsumerBeat = cmp.Or(cfg.ConsumerBeat, consumerBeat)
 	s := &Groups{cfg: cfg, clock: cfg.Clock, dir: dir, groups: map[string]*group{}, txns: map[int64]map[*group]struct{}{}}
 	for _, p := range partitions {
 		s.journals = append(s.journals, journal.New(p, cfg.Clock))
@@ -83,6 +90,12 @@ func (s *Groups) Close() {
 			if m.sync != nil {
 				m.sync <- SyncResult{Code: code.CoordinatorNotAvailable}
 				m.sync = nil
+			}
+		}
+		if g.consumers != nil {
+			for _, m := range g.consumers.members {
+				m.timer.cancel()
+				m.revoke.cancel()
 			}
 		}
 		g.state = Dead
@@ -173,7 +186,7 @@ func (s *Groups) Count() int {
 func (s *Groups) logf(format string, args ...any) { s.cfg.Logf(format, args...) }
 
 // Listed is a group in a list.
-type Listed struct{ ID, ProtocolType, State string }
+type Listed struct{ ID, Type, ProtocolType, State string }
 
 // List returns all groups by id.
 func (s *Groups) List() []Listed {
@@ -181,7 +194,11 @@ func (s *Groups) List() []Listed {
 	for _, g := range s.all() {
 		g.mu.Lock()
 		if g.state != Dead {
-			list = append(list, Listed{ID: g.id, ProtocolType: g.protocolType, State: g.state.String()})
+			x := Listed{ID: g.id, Type: TypeClassic, ProtocolType: g.protocolType, State: g.state.String()}
+			if g.consumers != nil {
+				x.Type, x.State = TypeConsumer, g.consumers.stateName()
+			}
+			list = append(list, x)
 		}
 		g.mu.Unlock()
 	}
@@ -201,13 +218,16 @@ type DescribedMember struct {
 	Metadata, Assignment       []byte
 }
 
-// Describe returns the group called id; false if there is none.
+// Describe returns the group called id, if it is one by the classic protocol.
 func (s *Groups) Describe(id string) (Description, code.Code) {
 	g, c := s.lock(id, false)
 	if c != code.None {
 		return Description{}, c
 	}
 	defer g.mu.Unlock()
+	if g.consumers != nil {
+		return Description{}, code.GroupIDNotFound
+	}
 	d := Description{Listed: Listed{ID: g.id, ProtocolType: g.protocolType, State: g.state.String()}}
 	if g.state == Stable {
 		d.Protocol = g.protocol
@@ -233,10 +253,10 @@ func (s *Groups) Delete(id string) (log.Ticket, code.Code) {
 		return 0, c
 	}
 	defer g.mu.Unlock()
-	if g.state != Empty {
+	if !g.empty() {
 		return 0, code.NonEmptyGroup
 	}
-	entries := []journal.Entry{{Key: groupKey(g.id)}}
+	entries := g.gone()
 	for tp := range g.offsets {
 		entries = append(entries, journal.Entry{Key: offsetKey(g.id, tp)})
 	}

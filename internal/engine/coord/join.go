@@ -82,6 +82,9 @@ func (s *Groups) Join(j Join) <-chan JoinResult {
 		return refuse(c)
 	}
 	defer g.mu.Unlock()
+	if c := g.becomeClassic(); c != code.None {
+		return refuse(c)
+	}
 	if !g.supports(j.ProtocolType, j.Protocols) {
 		return refuse(code.InconsistentGroupProtocol)
 	}

@@ -48,6 +48,10 @@ func (s *Groups) Leave(groupID string, leavers []Leaver) ([]code.Code, code.Code
 	defer g.mu.Unlock()
 	results := make([]code.Code, len(leavers))
 	for i, l := range leavers {
+		if g.consumers != nil {
+			results[i] = g.removeLeaver(l)
+			continue
+		}
 		results[i] = g.leave(l)
 	}
 	return results, code.None

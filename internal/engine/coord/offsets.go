@@ -101,8 +101,15 @@ func (g *group) accept(commits []Commit, results []code.Code, now int64, retenti
 
 // mayCommit reports whether the sender may commit now.
 func (g *group) mayCommit(from *Sender, transactional bool) code.Code {
-	if from.Generation < 0 && g.state == Empty {
+	if from.Generation < 0 && g.empty() {
 		return code.None // a consumer that assigns itself, or an admin
+	}
+	if g.consumers != nil && (from.Generation >= 0 || from.MemberID != "") {
+		stale := code.StaleMemberEpoch
+		if transactional {
+			stale = code.IllegalGeneration
+		}
+		return g.consumers.mayCommit(from.MemberID, from.Generation, stale)
 	}
 	if from.Generation >= 0 || from.MemberID != "" || from.Instance != nil {
 		if _, c := g.find(from.MemberID, from.Instance); c != code.None {
@@ -111,7 +118,7 @@ func (g *group) mayCommit(from *Sender, transactional bool) code.Code {
 		if from.Generation != g.generation {
 			return code.IllegalGeneration
 		}
-	} else if !transactional && g.state != Empty {
+	} else if !transactional && !g.empty() {
 		return code.UnknownMemberID
 	}
 	if !transactional && g.state == CompletingRebalance {
@@ -254,14 +261,14 @@ func (s *Groups) DeleteOffsets(groupID string, parts []TopicPartition) ([]code.C
 		return nil, 0, c
 	}
 	defer g.mu.Unlock()
-	if g.state != Empty && g.protocolType != consumerProtocol {
+	if !g.empty() && g.protocolType != consumerProtocol {
 		return nil, 0, code.NonEmptyGroup
 	}
 	results := make([]code.Code, len(parts))
 	var entries []journal.Entry
 	subscribed := g.subscribed()
 	for i, tp := range parts {
-		if g.state != Empty && (subscribed == nil || subscribed[tp.Topic]) {
+		if !g.empty() && (subscribed == nil || subscribed[tp.Topic]) {
 			results[i] = code.GroupSubscribedToTopic
 			continue
 		}
@@ -328,7 +335,7 @@ func (g *group) expire(now time.Time) {
 		return
 	}
 	var subscribed map[string]bool
-	if g.state == Stable {
+	if !g.empty() {
 		if subscribed = g.subscribed(); subscribed == nil {
 			return
 		}
@@ -341,13 +348,13 @@ func (g *group) expire(now time.Time) {
 			return now.UnixMilli() >= o.expire
 		}
 		since := time.UnixMilli(o.time)
-		if g.state == Empty && g.protocolType != "" {
+		if g.empty() && g.protocolType != "" {
 			since = g.since
 		}
 		return now.Sub(since) >= g.groups.cfg.OffsetRetention
 	})
-	if g.state == Empty && len(g.offsets) == 0 && len(g.txns) == 0 && len(g.pending) == 0 {
-		if err := g.append([]journal.Entry{{Key: groupKey(g.id)}}); err != nil {
+	if g.empty() && len(g.offsets) == 0 && len(g.txns) == 0 && len(g.pending) == 0 {
+		if err := g.append(g.gone()); err != nil {
 			g.groups.logf("group %q: %v", g.id, err)
 			return
 		}

@@ -50,6 +50,14 @@ func groupKey(group string) []byte {
 	return k.AppendTo(nil)
 }
 
+// gone are the tombstones of the group itself, which has no members.
+func (g *group) gone() []journal.Entry {
+	if g.consumers != nil {
+		return consumersGone(g.id)
+	}
+	return []journal.Entry{{Key: groupKey(g.id)}}
+}
+
 // append writes records of the group, not as a part of a transaction. g.mu must be held.
 func (g *group) append(entries []journal.Entry) error {
 	if len(entries) == 0 {
@@ -145,6 +153,8 @@ func (s *Groups) replayRecord(key, value []byte, producer int64) error {
 			return nil
 		}
 		return s.replayed(k.Group).replayMembers(value)
+	case keyConsumers, keyConsumerMember, keyConsumersTarget, keyConsumerTarget, keyConsumerCurrent:
+		return s.replayConsumers(key, value)
 	}
 	return nil // a kind of record this coordinator does not write: left as it is
 }
@@ -218,6 +228,9 @@ func (s *Groups) wakeMembers() {
 		for _, id := range slices.Sorted(maps.Keys(g.members)) {
 			g.heard(g.members[id])
 		}
+		if g.consumers != nil {
+			g.wakeConsumers()
+		}
 		if g.protocolType == "" && len(g.offsets) == 0 && len(g.txns) == 0 {
 			s.bury(g)
 		}
@@ -227,6 +240,9 @@ func (s *Groups) wakeMembers() {
 
 // subscribed returns the topics the members subscribe to, nil if that is not known.
 func (g *group) subscribed() map[string]bool {
+	if g.consumers != nil {
+		return g.consumers.subscribed()
+	}
 	if g.protocolType != consumerProtocol || g.state == PreparingRebalance || g.state == CompletingRebalance {
 		return nil
 	}

@@ -23,6 +23,7 @@ import (
 //   - v2: all topics; an error for the whole
 //   - v7: RequireStable
 //   - v8: several groups
+//   - v9: a member of a group by KIP-848 names itself and its epoch
 //   - v10: topics by id
 const offsetFetchShape = "s@0-7 (@0-7 s [i]) (@8 s s@9 i@9 (s@8-9 u@10 [i])) b@7"
 
@@ -97,6 +98,10 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	sg := kmsg.NewOffsetFetchResponseGroup()
 	sg.Group = rg.Group
 	if c := r.refusal(auth.Group, rg.Group); c != code.None {
+		sg.ErrorCode = int16(c)
+		return sg, 0
+	}
+	if c := r.groups.CheckMember(rg.Group, rg.MemberID, rg.MemberEpoch); c != code.None {
 		sg.ErrorCode = int16(c)
 		return sg, 0
 	}

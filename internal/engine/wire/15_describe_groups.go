@@ -11,7 +11,7 @@ import (
 // DescribeGroups: v0-6
 //
 // Behavior:
-//   - A group that does not exist is Dead. Metadata and assignments are those of a stable group.
+//   - A group that does not exist, or is not one by the classic protocol, is Dead. Metadata and assignments are those of a stable group.
 //
 // Version notes:
 //   - v4: group.instance.id
@@ -36,7 +36,7 @@ func describeGroups(r *request) kmsg.Response {
 			sg.State = coord.Dead.String()
 		case c == code.GroupIDNotFound:
 			sg.State, sg.ErrorCode = coord.Dead.String(), int16(c)
-			sg.ErrorMessage = kmsg.StringPtr("there is no group " + id)
+			sg.ErrorMessage = kmsg.StringPtr("there is no group by the classic protocol " + id)
 		case c != code.None:
 			sg.ErrorCode = int16(c)
 		}

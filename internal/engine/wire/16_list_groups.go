@@ -16,25 +16,19 @@ import (
 //
 // Version notes:
 //   - v4: states, and a filter by them
-//   - v5: types, and a filter by them: all groups are classic
+//   - v5: types, and a filter by them: classic ones, and consumer for those by KIP-848
 const listGroupsShape = "[@4 s] [@5 s]"
-
-// classicType is the type of the groups served.
-const classicType = "classic"
 
 func listGroups(r *request) kmsg.Response {
 	req := r.body.(*kmsg.ListGroupsRequest)
 	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
-	if !chosen(req.TypesFilter, classicType) {
-		return resp
-	}
 	all := r.may(auth.Cluster, auth.ClusterName)
 	for _, g := range r.groups.List() {
-		if !chosen(req.StatesFilter, g.State) || !all && !r.may(auth.Group, g.ID) {
+		if !chosen(req.TypesFilter, g.Type) || !chosen(req.StatesFilter, g.State) || !all && !r.may(auth.Group, g.ID) {
 			continue
 		}
 		sg := kmsg.NewListGroupsResponseGroup()
-		sg.Group, sg.ProtocolType, sg.GroupState, sg.GroupType = g.ID, g.ProtocolType, g.State, classicType
+		sg.Group, sg.ProtocolType, sg.GroupState, sg.GroupType = g.ID, g.ProtocolType, g.State, g.Type
 		resp.Groups = append(resp.Groups, sg)
 	}
 	return resp

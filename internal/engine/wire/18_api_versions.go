@@ -15,7 +15,8 @@ import (
 //   - Lists the table that also gates the versions of requests.
 //   - A version not served is answered in v0 with UNSUPPORTED_VERSION and the whole list. The response's header is
 //     always of the first kind, without tagged fields.
-//   - The finalized feature transaction.version tells clients which transaction protocol to use.
+//   - The finalized features tell clients which protocols to use: transaction.version that of transactions, group.version
+//     whether groups by KIP-848 are served.
 //
 // Version notes:
 //   - v3: client software; features
@@ -55,16 +56,29 @@ func (r *request) versions(req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsRespon
 		k.ApiKey, k.MinVersion, k.MaxVersion = key, apis[key].min, apis[key].max
 		resp.ApiKeys = append(resp.ApiKeys, k)
 	}
-	f := kmsg.NewApiVersionsResponseFinalizedFeature()
-	f.Name, f.MinVersionLevel, f.MaxVersionLevel = "transaction.version", r.cfg.TransactionVersion, r.cfg.TransactionVersion
-	if req.Version >= 4 {
-		s := kmsg.NewApiVersionsResponseSupportedFeature()
-		s.Name, s.MinVersion, s.MaxVersion = f.Name, 0, 2
-		resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	for _, x := range r.features() {
+		f := kmsg.NewApiVersionsResponseFinalizedFeature()
+		f.Name, f.MinVersionLevel, f.MaxVersionLevel = x.name, x.level, x.level
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
+		if req.Version >= 4 {
+			s := kmsg.NewApiVersionsResponseSupportedFeature()
+			s.Name, s.MinVersion, s.MaxVersion = x.name, 0, x.most
+			resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+		}
 	}
-	resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
 	resp.FinalizedFeaturesEpoch = 0
 	return resp
+}
+
+// feature is one whose level is a setting of the server.
+type feature struct {
+	name        string
+	level, most int16
+}
+
+// features are those there are.
+func (s *Server) features() []feature {
+	return []feature{{"group.version", 1, 1}, {"transaction.version", s.cfg.TransactionVersion, 2}}
 }
 
 // softwareName reports whether s may name a client's software (KIP-511).

@@ -13,8 +13,7 @@ import (
 // UpdateFeatures: v0-2
 //
 // Behavior:
-//   - The level of transaction.version is a setting of the server, so it can be updated to what it is alone. One update
-//     that is refused refuses all.
+//   - The levels of features are the server's, so each can be updated to what it is alone.
 //
 // Version notes:
 //   - v1: kinds of upgrades, and validation alone
@@ -49,12 +48,14 @@ func updateFeatures(r *request) kmsg.Response {
 }
 
 func (r *request) update(u *kmsg.UpdateFeaturesRequestFeatureUpdate) error {
-	level := r.cfg.TransactionVersion
-	switch {
-	case u.Feature != "transaction.version":
-		return &meta.Failure{Code: code.InvalidUpdateVersion, Text: "the feature is not known here; transaction.version is"}
-	case u.MaxVersionLevel != level:
-		return &meta.Failure{Code: code.InvalidUpdateVersion, Text: fmt.Sprintf("transaction.version is %d, by a setting of the server that clients cannot change", level)}
+	for _, f := range r.features() {
+		switch {
+		case f.name != u.Feature:
+		case f.level != u.MaxVersionLevel:
+			return &meta.Failure{Code: code.InvalidUpdateVersion, Text: fmt.Sprintf("%s is %d, which clients cannot change", f.name, f.level)}
+		default:
+			return nil
+		}
 	}
-	return nil
+	return &meta.Failure{Code: code.InvalidUpdateVersion, Text: "the feature is not known here"}
 }

@@ -66,6 +66,8 @@ var needs = map[int16][]need{
 	61: {{auth.Read, auth.Topic}},
 	65: {{auth.Describe, auth.TransactionalID}, {auth.Describe, auth.Topic}},
 	66: {{auth.Describe, auth.TransactionalID}},
+	68: {{auth.Read, auth.Group}, {auth.Describe, auth.Topic}},
+	69: {{auth.Describe, auth.Group}, {auth.Describe, auth.Topic}},
 	74: {{auth.DescribeConfigs, auth.Cluster}},
 	75: {{auth.Describe, auth.Topic}},
 }

@@ -84,6 +84,8 @@ func table() []api {
 		{key: 61, name: "DescribeProducers", min: 0, max: 0, shape: mustShape(describeProducersShape), handle: describeProducers},
 		{key: 65, name: "DescribeTransactions", min: 0, max: 0, shape: mustShape(describeTransactionsShape), handle: describeTransactions},
 		{key: 66, name: "ListTransactions", min: 0, max: 2, shape: mustShape(listTransactionsShape), handle: listTransactions},
+		{key: 68, name: "ConsumerGroupHeartbeat", min: 0, max: 1, shape: mustShape(consumerGroupHeartbeatShape), handle: consumerGroupHeartbeat},
+		{key: 69, name: "ConsumerGroupDescribe", min: 0, max: 1, shape: mustShape(consumerGroupDescribeShape), handle: consumerGroupDescribe},
 		{key: 74, name: "ListConfigResources", min: 0, max: 1, shape: mustShape(listConfigResourcesShape), handle: listConfigResources},
 		{key: 75, name: "DescribeTopicPartitions", min: 0, max: 0, shape: mustShape(describeTopicPartitionsShape), handle: describeTopicPartitions},
 	}
