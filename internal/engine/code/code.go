@@ -62,6 +62,8 @@ const (
 	MemberIDRequired                   Code = 79
 	GroupMaxSizeReached                Code = 81
 	FencedInstanceID                   Code = 82
+	ElectionNotNeeded                  Code = 84
+	NoReassignmentInProgress           Code = 85
 	GroupSubscribedToTopic             Code = 86
 	InvalidRecord                      Code = 87
 	UnstableOffsetCommit               Code = 88
@@ -69,6 +71,7 @@ const (
 	ResourceNotFound                   Code = 91
 	DuplicateResource                  Code = 92
 	UnacceptableCredential             Code = 93
+	InvalidUpdateVersion               Code = 95
 	UnknownTopicID                     Code = 100
 	InconsistentTopicID                Code = 103
 	TransactionalIDNotFound            Code = 105
@@ -134,6 +137,8 @@ var names = map[Code]string{
 	MemberIDRequired:                   "MEMBER_ID_REQUIRED",
 	GroupMaxSizeReached:                "GROUP_MAX_SIZE_REACHED",
 	FencedInstanceID:                   "FENCED_INSTANCE_ID",
+	ElectionNotNeeded:                  "ELECTION_NOT_NEEDED",
+	NoReassignmentInProgress:           "NO_REASSIGNMENT_IN_PROGRESS",
 	GroupSubscribedToTopic:             "GROUP_SUBSCRIBED_TO_TOPIC",
 	InvalidRecord:                      "INVALID_RECORD",
 	UnstableOffsetCommit:               "UNSTABLE_OFFSET_COMMIT",
@@ -141,6 +146,7 @@ var names = map[Code]string{
 	ResourceNotFound:                   "RESOURCE_NOT_FOUND",
 	DuplicateResource:                  "DUPLICATE_RESOURCE",
 	UnacceptableCredential:             "UNACCEPTABLE_CREDENTIAL",
+	InvalidUpdateVersion:               "INVALID_UPDATE_VERSION",
 	UnknownTopicID:                     "UNKNOWN_TOPIC_ID",
 	InconsistentTopicID:                "INCONSISTENT_TOPIC_ID",
 	TransactionalIDNotFound:            "TRANSACTIONAL_ID_NOT_FOUND",

@@ -193,6 +193,15 @@ func (d *Dir) recover() error {
 	return nil
 }
 
+// Path returns where it is.
+func (d *Dir) Path() string { return d.dir }
+
+// DiskUsage returns the bytes of the disk it is on, and those that are free.
+func (d *Dir) DiskUsage() (total, free uint64, err error) {
+	u, err := d.fs.GetDiskUsage(d.dir)
+	return u.TotalBytes, u.AvailBytes, err
+}
+
 // SetLockInfo replaces the text beside the pid in the lock file: the address others can connect to.
 func (d *Dir) SetLockInfo(text string) error { return d.lock.setOwner(text) }
 
