@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -322,6 +323,31 @@ func TestHiddenTopics(t *testing.T) {
 	}
 }
 
+// TestACLsOfCertificates decides by the subjects of clients' certificates, and of who shows none as anonymous.
+func TestACLsOfCertificates(t *testing.T) {
+	ca := newAuthority(t)
+	e := open(t, guarded())
+	for _, topic := range []string{"anns", "anybodys"} {
+		createTopic(t, e, topic, 1, nil)
+	}
+	allow(t, e, auth.ACL{Resource: auth.Topic, Name: "anns", Principal: "User:CN=ann", Operation: auth.Describe})
+	allow(t, e, auth.ACL{Resource: auth.Topic, Name: "anybodys", Principal: "User:ANONYMOUS", Operation: auth.Describe})
+	addr := serveSecurely(t, e, Security{TLS: &tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.pool,
+	}})
+	for _, test := range []struct {
+		certs []tls.Certificate
+		want  string
+	}{{[]tls.Certificate{ca.issue(t, "ann")}, "[anns]"}, {[]tls.Certificate{ca.issue(t, "bob")}, "[]"}, {nil, "[anybodys]"}} {
+		dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.pool, Certificates: test.certs}}
+		c := client(t, e, kgo.SeedBrokers(addr), kgo.Dialer(dialer.DialContext))
+		topics, err := kadm.NewClient(c).ListTopicsWithInternal(testContext(t))
+		if err != nil || fmt.Sprint(topics.Names()) != test.want {
+			t.Errorf("%v, %v, want %s", topics.Names(), err, test.want)
+		}
+	}
+}
+
 // TestAuthorizedOperations checks the operations that are told to who asks for them.
 func TestAuthorizedOperations(t *testing.T) {
 	e := open(t, guarded())
@@ -408,6 +434,7 @@ func TestCreateACLsRefuses(t *testing.T) {
 		"principal of no type":  {func(c *creation) { c.Principal = "ann" }, code.InvalidRequest},
 		"principal, no name":    {func(c *creation) { c.Principal = "User:" }, code.InvalidRequest},
 		"no host":               {func(c *creation) { c.Host = "" }, code.InvalidRequest},
+		"a host's name":         {func(c *creation) { c.Host = "localhost" }, code.InvalidRequest},
 		"not UTF-8":             {func(c *creation) { c.ResourceName = "\xff" }, code.InvalidRequest},
 		"any operation":         {func(c *creation) { c.Operation = 1 }, code.InvalidRequest},
 		"not of a topic":        {func(c *creation) { c.Operation = kmsg.ACLOperationClusterAction }, code.InvalidRequest},
