@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/engine"
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
 
@@ -17,14 +18,22 @@ type stopped struct {
 // inspect calls do with the log in the folder.
 func (c *stopped) inspect(do func(*log.Inspector) error) (err error) {
 	i, err := log.Inspect(vfs.Default, logDir(c.Dir))
-	if errors.Is(err, log.ErrLocked) {
-		return fmt.Errorf("-dir %s: %w: stop that program first", c.Dir, err)
-	}
 	if err != nil {
-		return fmt.Errorf("-dir %s: %w", c.Dir, err)
+		return c.explain(err)
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
 	return do(i)
+}
+
+// explain adds the folder and the way out to an error.
+func (c *stopped) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, log.ErrLocked):
+		return fmt.Errorf("-dir %s: %w: stop that program first", c.Dir, err)
+	}
+	return fmt.Errorf("-dir %s: %w", c.Dir, err)
 }
 
 // verify looks for what is wrong in a folder.
@@ -36,43 +45,41 @@ type verify struct {
 // Help is the long help of the command.
 func (*verify) Help() string {
 	return "Reads everything and names what does not fit together: checksums, offsets, records, indexes, aborted transactions, what manifests say of files and of producers and their transactions, " +
-		"and after a crash the write-ahead log. What a crash may leave is no problem. Nothing is changed. The exit code is 1 if there is a problem."
+		"after a crash the write-ahead log, else whether topics have their folders and transactions their coordinator. What a crash may leave is no problem. Nothing is changed. The exit code is 1 if there is a problem."
 }
 
 // Run carries the command out.
 func (c *verify) Run(s session) error {
-	return c.inspect(func(i *log.Inspector) error {
-		problems := []log.Problem{}
-		printed := error(nil)
-		all, err := i.Verify(func(p log.Problem) {
-			problems = append(problems, p)
-			if !c.JSON && printed == nil {
-				_, printed = fmt.Fprintln(s.out, p)
-			}
-		})
-		if err = errors.Join(err, printed); err != nil {
-			return err
+	problems := []log.Problem{}
+	printed := error(nil)
+	all, err := engine.Verify(vfs.Default, logDir(c.Dir), func(p log.Problem) {
+		problems = append(problems, p)
+		if !c.JSON && printed == nil {
+			_, printed = fmt.Fprintln(s.out, p)
 		}
-		if c.JSON {
-			err = printJSON(s.out, struct {
-				Clean    bool          `json:"clean"`
-				Logs     int           `json:"logs"`
-				Segments int           `json:"segments"`
-				Batches  int           `json:"batches"`
-				Bytes    int64         `json:"bytes"`
-				Entries  int           `json:"wal_entries"`
-				Problems []log.Problem `json:"problems"`
-			}{all.Clean, all.Logs, all.Segments, all.Batches, all.Bytes, all.WALEntries, problems})
-		} else {
-			state := "closed in order"
-			if !all.Clean {
-				state = fmt.Sprintf("not closed, %d entries in the write-ahead log", all.WALEntries)
-			}
-			_, err = fmt.Fprintf(s.out, "%d logs, %d segments, %d batches, %d bytes; %s\n", all.Logs, all.Segments, all.Batches, all.Bytes, state)
-		}
-		if err == nil && len(problems) > 0 {
-			err = fmt.Errorf("verify: %d problems: restore the folder from a copy, or delete the topics concerned", len(problems))
-		}
-		return err
 	})
+	if err = errors.Join(c.explain(err), printed); err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(s.out, struct {
+			Clean    bool          `json:"clean"`
+			Logs     int           `json:"logs"`
+			Segments int           `json:"segments"`
+			Batches  int           `json:"batches"`
+			Bytes    int64         `json:"bytes"`
+			Entries  int           `json:"wal_entries"`
+			Problems []log.Problem `json:"problems"`
+		}{all.Clean, all.Logs, all.Segments, all.Batches, all.Bytes, all.WALEntries, problems})
+	} else {
+		state := "closed in order"
+		if !all.Clean {
+			state = fmt.Sprintf("not closed, %d entries in the write-ahead log", all.WALEntries)
+		}
+		_, err = fmt.Fprintf(s.out, "%d logs, %d segments, %d batches, %d bytes; %s\n", all.Logs, all.Segments, all.Batches, all.Bytes, state)
+	}
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("verify: %d problems: restore the folder from a copy, or delete the topics concerned", len(problems))
+	}
+	return err
 }

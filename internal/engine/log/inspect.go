@@ -137,6 +137,15 @@ func (i *Inspector) segment(s *segment, from int64, f func(*Batch) error) (end i
 	return end, nil
 }
 
+// OpenTxns returns the offsets at which the transactions begin that are open in a log, by producer, as its manifest says.
+func (i *Inspector) OpenTxns(id ID) (map[int64]int64, error) {
+	m, err := readManifest(i.d.fs, i.d.newPartition(id).dir, 0)
+	if err != nil || m == nil {
+		return nil, err
+	}
+	return m.ps.open, nil
+}
+
 // markerOf returns the marker in a batch, nil if there is none.
 func markerOf(b []byte, h *batch.Header) (*batch.Marker, error) {
 	if !h.Control() || h.Count == 0 { // the cleaner leaves such without a record
