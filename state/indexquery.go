@@ -67,7 +67,7 @@ func (r IndexRows[I, K, V]) Range(ctx context.Context, from, to I) iter.Seq2[Ent
 // Local asks this instance alone.
 func (r IndexRows[I, K, V]) Local() IndexRows[I, K, V] { r.q.Local = true; return r }
 
-// Stale lets standbys and restoring stores answer too.
+// Stale is as for Rows.
 func (r IndexRows[I, K, V]) Stale() IndexRows[I, K, V] { r.q.Stale = true; return r }
 
 // After is as for Rows.

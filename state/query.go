@@ -69,7 +69,7 @@ const (
 type Host struct {
 	Addr      string   `json:"addr"` // Config.Ops.Advertise of the instance; "" if it serves no queries
 	Partition int32    `json:"partition"`
-	Standbys  []string `json:"standbys,omitempty"` // instances that keep a copy
+	Standbys  []string `json:"standbys,omitempty"` // Addr of instances that keep a copy; see Rows.Stale
 }
 
 // Token stands for a position in the input; see [Rows.After].
@@ -218,7 +218,8 @@ func (r Rows[K, V]) Owner(ctx context.Context, k K) (h Host, err error) {
 // Local asks this instance alone; a key of another gives ErrNotLocal.
 func (r Rows[K, V]) Local() Rows[K, V] { r.q.Local = true; return r }
 
-// Stale lets standbys and restoring stores answer too.
+// Stale lets standbys answer too: where this instance keeps a copy of a partition it answers from that, and another's
+// where the owner cannot be asked. Copies have committed rows alone, of a moment ago; Owner says where they are.
 func (r Rows[K, V]) Stale() Rows[K, V] { r.q.Stale = true; return r }
 
 // After waits until what t stands for is in the store: reading one's own writes.

@@ -221,7 +221,8 @@ func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
 		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Drain: c.Drain,
 		Retry:   c.TaskRetry,
 		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
-		Addr: a.addr, NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
+		Copies: kafka.Copies{Standbys: c.Standbys, AcceptableLag: c.AcceptableLag, WarmUps: c.WarmUps},
+		Addr:   a.addr, NoCreate: c.NoCreate, DeadLetter: c.DeadLetter, UsesDeadLetter: c.Errors.usesDeadLetter(), Decide: a.decide,
 		Events: runtime.Events{
 			RestoreBegin: c.Events.RestoreBegin, RestoreBatch: c.Events.RestoreBatch, RestoreEnd: c.Events.RestoreEnd,
 			Assigned: c.Events.Assigned, Revoked: c.Events.Revoked, Committed: c.Events.Committed, Dropped: c.Events.Dropped, Phase: a.phase,

@@ -25,7 +25,7 @@ type Config struct {
 	// Identity.
 	App      string // default: the topology's name. Prefix of topics, transactions, group
 	Instance string // a lasting name of this instance: it keeps its tasks over a restart; default: one kept in Dir
-	Rack     string // fetches prefer replicas of the same
+	Rack     string // fetches prefer replicas of the same, standbys another
 
 	// Where.
 	Dir     string      // default "thalweg": stores, and the bundled engine's log
@@ -43,6 +43,11 @@ type Config struct {
 	Memory         int64         // bytes for hot tables and buffers; default a quarter of GOMEMLIMIT or of the machine
 	Drain          time.Duration // how long Run may take to stop; default 30 s
 	SessionTime    time.Duration // silence after which others take over; default 45 s
+
+	// Copies and moves (KIP-441). The instance that leads the group goes by its own: give all the same.
+	Standbys      int   // copies of each store with a changelog, on other instances, that follow it; at most as there are others; default 0
+	AcceptableLag int64 // offsets behind, over all stores of a task, at which a copy counts as warm; default 10000
+	WarmUps       int   // tasks of all instances that are copied at once to where they will move; default 2
 
 	// Topics of the app's own.
 	Replication  int               // default: the broker's
@@ -161,6 +166,8 @@ func (c *Config) fill(name string) error {
 	set(&c.DeadLetter, c.App+"-dead-letter")
 	set(&c.Memory, defaultMemory())
 	set(&c.Ops.ScanLimit, 10000)
+	set(&c.AcceptableLag, 10000)
+	set(&c.WarmUps, 2)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -182,6 +189,15 @@ func (c *Config) check() error {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("stream: Config."+format, args...)) }
 	if c.Workers < 0 {
 		fail("Workers is %d", c.Workers)
+	}
+	if c.Standbys < 0 {
+		fail("Standbys is %d", c.Standbys)
+	}
+	if c.AcceptableLag < 0 {
+		fail("AcceptableLag is %d", c.AcceptableLag)
+	}
+	if c.WarmUps < 0 {
+		fail("WarmUps is %d", c.WarmUps)
 	}
 	if c.MaxIdle < 0 {
 		fail("MaxIdle is %v", c.MaxIdle)

@@ -72,6 +72,7 @@ func (a *App) ask(ctx context.Context, q state.Question, yield func(state.Answer
 	case q.Op == "owner":
 		return k.owner(ctx, yield)
 	case q.Op == "watch":
+		k.q.Stale = false // copies do not know what commits change
 		return k.watch(ctx, yield)
 	}
 	return k.rows(ctx, yield)
@@ -124,6 +125,15 @@ func (k *asking) owner(ctx context.Context, yield func(state.Answer) bool) error
 		return state.ErrRebalancing
 	}
 	h.Addr = o.Addr
+	standbys, err := k.in.Standbys(ctx, k.s, h.Partition)
+	if err != nil {
+		return err
+	}
+	for _, p := range standbys {
+		if p.Addr != "" {
+			h.Standbys = append(h.Standbys, p.Addr)
+		}
+	}
 	text, err := json.Marshal(h)
 	if err == nil {
 		yield(state.Answer{Value: text, Partition: h.Partition})
@@ -143,7 +153,7 @@ func (k *asking) shares(ctx context.Context) (ss []share, err error) {
 	var owners map[int32]kafka.Peer
 	for _, p := range k.parts {
 		addr := ""
-		if !here[p] {
+		if !here[p] && !(k.q.Stale && k.in.Copied(k.s, p)) {
 			if k.q.Local && k.q.Partitions == nil && !k.keyed() {
 				continue // this instance's rows alone are asked for
 			}
@@ -155,7 +165,10 @@ func (k *asking) shares(ctx context.Context) (ss []share, err error) {
 					return nil, err
 				}
 			}
-			if addr, err = k.addr(owners, p); err != nil {
+			if addr, err = k.addr(owners, p); err != nil && k.q.Stale {
+				addr, err = k.standby(ctx, p, err)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -188,6 +201,20 @@ func (k *asking) addr(owners map[int32]kafka.Peer, p int32) (string, error) {
 	return o.Addr, nil
 }
 
+// standby is where a copy of a partition answers, if there is one; else why its owner does not.
+func (k *asking) standby(ctx context.Context, p int32, why error) (string, error) {
+	peers, err := k.in.Standbys(ctx, k.s, p)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range peers {
+		if !k.in.Itself(o) && o.Addr != "" && (!loopback(k.a.addr) || loopback(o.Addr)) {
+			return o.Addr, nil
+		}
+	}
+	return "", why
+}
+
 // rows passes on the rows of all partitions. What has moved since the owners were learnt is asked for once more, as long
 // as nothing has been passed on.
 func (k *asking) rows(ctx context.Context, yield func(state.Answer) bool) error {
@@ -207,11 +234,10 @@ func (k *asking) once(ctx context.Context, yield func(state.Answer) bool) error 
 		return err
 	}
 	for _, s := range ss {
-		more, err := true, error(nil)
-		if s.addr != "" {
-			more, err = k.remote(ctx, s, yield)
-		} else {
-			more, err = k.local(ctx, s.parts, yield)
+		passed := false
+		more, err := k.from(ctx, s, func(a state.Answer) bool { passed = true; return yield(a) })
+		if k.q.Stale && !passed && errors.Is(err, state.ErrRebalancing) && !k.q.Local {
+			more, err = k.standbys(ctx, s, err, yield)
 		}
 		if err != nil || !more {
 			return err
@@ -220,10 +246,32 @@ func (k *asking) once(ctx context.Context, yield func(state.Answer) bool) error 
 	return nil
 }
 
+// from passes on the rows that one instance has.
+func (k *asking) from(ctx context.Context, s share, yield func(state.Answer) bool) (more bool, err error) {
+	if s.addr != "" {
+		return k.remote(ctx, s, yield)
+	}
+	return k.local(ctx, s.parts, yield)
+}
+
+// standbys passes on the rows of a share whose instance does not answer, from copies of them.
+func (k *asking) standbys(ctx context.Context, s share, why error, yield func(state.Answer) bool) (more bool, err error) {
+	for _, p := range s.parts {
+		addr, err := k.standby(ctx, p, why)
+		if err != nil || addr == s.addr {
+			return false, why
+		}
+		if more, err := k.remote(ctx, share{addr, []int32{p}}, yield); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, nil
+}
+
 // local passes on the rows of partitions of this instance.
 func (k *asking) local(ctx context.Context, parts []int32, yield func(state.Answer) bool) (more bool, err error) {
 	for _, p := range parts {
-		for r, err := range k.in.Ask(ctx, k.s, state.QueryOf(k.behind(p)), []int32{p}) {
+		for r, err := range k.in.Ask(ctx, k.s, state.QueryOf(k.behind(p)), []int32{p}, k.q.Stale) {
 			if err != nil || !yield(state.AnswerOf(r)) {
 				return false, k.moved(known(err))
 			}

@@ -44,6 +44,7 @@ func parse(args []string) (o options, err error) {
 	f.BoolVar(&o.feed, "feed", false, "feed the text: with -brokers, one of the processes does")
 	f.StringVar(&o.counts, "counts", "", "`file` to write all counts into at the end: a word, a tab and its count on each line, in order")
 	f.DurationVar(&o.cfg.SessionTime, "session", 0, "`time` after which others take over from a process that died; 0: 45s")
+	f.IntVar(&o.cfg.Standbys, "standbys", 0, "`copies` of the counts that other processes hold, to go on at once where one dies")
 	f.StringVar(&o.cfg.Ops.Addr, "ops", "", "`address` for metrics and probes")
 	f.BoolVar(&o.verbose, "v", false, "log what the app does")
 	if err := f.Parse(args); err != nil {

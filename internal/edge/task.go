@@ -71,6 +71,8 @@ type Task interface {
 	OnClose(f func() error)
 	// Strict says whether nodes shall check that callbacks leave their arguments alone: under test.
 	Strict() bool
+	// Copy says that the task is a copy of stores alone: its sources are asked for the times of records, and nothing follows them.
+	Copy() bool
 }
 
 // Out is a topic as a sink sees it.
@@ -118,6 +120,9 @@ func (p Place) Failed(err error) error { return p.Task.Failed(p.Node, Process, e
 //
 // Side nodes stand apart: their parent feeds them by tag.
 func Next[K, V any](p Place) (Emit[K, V], error) {
+	if p.Copy() {
+		return nil, nil
+	}
 	var to []*Node
 	for _, c := range p.Node.Children {
 		if c.Side == "" {

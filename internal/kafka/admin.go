@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -277,7 +278,7 @@ type Committed struct {
 // Committed returns the group's positions, waiting for transactions that hold some to be resolved.
 func (c *Client) Committed(ctx context.Context, group string, places ...Place) (map[Place]Committed, error) {
 	for {
-		out, again, err := c.committed(ctx, group, places)
+		out, again, err := c.committed(ctx, group, places, true)
 		if err != nil {
 			return nil, fmt.Errorf("kafka: offsets of group %q: %w", group, err)
 		}
@@ -290,9 +291,18 @@ func (c *Client) Committed(ctx context.Context, group string, places ...Place) (
 	}
 }
 
-func (c *Client) committed(ctx context.Context, group string, places []Place) (out map[Place]Committed, again bool, err error) {
+// CommittedSoFar is Committed without the wait: what an open transaction holds counts for nothing.
+func (c *Client) CommittedSoFar(ctx context.Context, group string, places ...Place) (map[Place]Committed, error) {
+	out, again, err := c.committed(ctx, group, places, false)
+	if err != nil || again {
+		return nil, fmt.Errorf("kafka: offsets of group %q: %w", group, cmp.Or(err, errors.New("the coordinator is not there at the moment")))
+	}
+	return out, nil
+}
+
+func (c *Client) committed(ctx context.Context, group string, places []Place, stable bool) (out map[Place]Committed, again bool, err error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Group, req.RequireStable = group, true
+	req.Group, req.RequireStable = group, stable
 	byTopic := map[string][]int32{}
 	for _, p := range places {
 		byTopic[p.Topic] = append(byTopic[p.Topic], p.Partition)

@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"fmt"
+	"slices"
 	"sort"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -9,8 +12,9 @@ import (
 
 // Unit is what can only be assigned as one: the partitions that a task reads.
 type Unit struct {
-	Name   string
-	Places []Place
+	Name     string
+	Places   []Place
+	Stateful bool // it has state that others can have a copy of
 }
 
 // Assign says which units there are, for the partition counts that the group's leader sees.
@@ -18,8 +22,14 @@ type Assign func(partitions map[string]int32) []Unit
 
 // balancer assigns units to members: cooperatively, each stays where it is as long as no member has more than its share.
 type balancer struct {
-	units Assign
-	addr  string // of this member, see GroupConfig
+	units     Assign
+	copies    Copies
+	addr      string // of this member, see GroupConfig
+	rack      string
+	standings func() map[string]Standing
+
+	mu    sync.Mutex
+	given []Copy // by the last assignment
 }
 
 // protocolName names the assignment: members of other kinds cannot join the group.
@@ -30,7 +40,11 @@ func (*balancer) IsCooperative() bool  { return true }
 
 func (b *balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
-	meta.Version, meta.Topics, meta.Generation, meta.UserData = 3, topics, generation, []byte(b.addr)
+	meta.Version, meta.Topics, meta.Generation = 3, topics, generation
+	meta.UserData = userData(told{b.addr, b.standings()})
+	if b.rack != "" {
+		meta.Rack = kmsg.StringPtr(b.rack)
+	}
 	names := make([]string, 0, len(owned))
 	for t := range owned {
 		names = append(names, t)
@@ -44,8 +58,26 @@ func (b *balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, 
 	return meta.AppendTo(nil)
 }
 
-func (*balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
-	return kgo.ParseConsumerSyncAssignment(assignment)
+func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+	var a kmsg.ConsumerMemberAssignment
+	if err := a.ReadFrom(assignment); err != nil {
+		return nil, fmt.Errorf("kafka: the assignment: %w", err)
+	}
+	b.mu.Lock()
+	b.given = parseGiven(a.UserData)
+	b.mu.Unlock()
+	m := make(map[string][]int32, len(a.Topics))
+	for _, t := range a.Topics {
+		m[t.Topic] = append(m[t.Topic], t.Partitions...)
+	}
+	return m, nil
+}
+
+// held returns the copies of the last assignment.
+func (b *balancer) held() []Copy {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.given)
 }
 
 func (b *balancer) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.GroupMemberBalancer, map[string]struct{}, error) {
@@ -58,10 +90,11 @@ func (b *balancer) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.G
 
 // Balance implements kgo.ConsumerBalancerBalance.
 func (b *balancer) Balance(cb *kgo.ConsumerBalancer, topics map[string]int32) kgo.IntoSyncAssignment {
+	r := roster{units: b.units(topics), copies: b.copies}
 	owner := map[Place]int{} // by what members say they have; a later generation's word counts more
 	word := map[Place]int32{}
-	n := 0
 	cb.EachMember(func(_ *kmsg.JoinGroupResponseMember, meta *kmsg.ConsumerMemberMetadata) {
+		n := len(r.members)
 		for _, o := range meta.OwnedPartitions {
 			for _, p := range o.Partitions {
 				at := Place{o.Topic, p}
@@ -70,58 +103,63 @@ func (b *balancer) Balance(cb *kgo.ConsumerBalancer, topics map[string]int32) kg
 				}
 			}
 		}
-		n++
+		c := candidate{standings: parseTold(meta.UserData).Standings}
+		if meta.Rack != nil {
+			c.rack = *meta.Rack
+		}
+		r.members = append(r.members, c)
 	})
-	units := b.units(topics)
-	to := assign(units, n, func(u Unit) int {
+	for _, u := range r.units {
+		r.owner = append(r.owner, -1)
 		for _, p := range u.Places {
 			if m, ok := owner[p]; ok {
-				return m
+				r.owner[len(r.owner)-1] = m
+				break
 			}
 		}
-		return -1
-	})
-	plan := cb.NewPlan()
-	for i, u := range units {
-		m, _ := cb.MemberAt(to[i])
-		for _, p := range u.Places {
-			plan.AddPartition(m, p.Topic, p.Partition)
+	}
+	return r.plan(cb)
+}
+
+// plan is the placement as members are told it.
+func (r *roster) plan(cb *kgo.ConsumerBalancer) kgo.IntoSyncAssignment {
+	p := r.place()
+	plan := planned{cb.NewPlan(), map[string]given{}}
+	for u, unit := range r.units {
+		m, _ := cb.MemberAt(p.active[u])
+		for _, at := range unit.Places {
+			plan.AddPartition(m, at.Topic, at.Partition)
 		}
+		give := func(to []int, warmUp bool) {
+			for _, i := range to {
+				m, _ := cb.MemberAt(i)
+				g := plan.given[m.MemberID]
+				g.Copies = append(g.Copies, Copy{unit.Name, warmUp})
+				plan.given[m.MemberID] = g
+			}
+		}
+		give(p.standby[u], false)
+		give(p.warmUp[u], true)
 	}
 	plan.AdjustCooperative(cb)
 	return plan
 }
 
-// assign spreads units over n members, no member having more than one above another: first what each has stays, up to
-// its share, then the rest goes to whoever has least.
-func assign(units []Unit, n int, owner func(Unit) int) []int {
-	to := make([]int, len(units))
-	load := make([]int, n)
-	share, extra := len(units)/n, len(units)%n
-	for i, u := range units {
-		to[i] = -1
-		m := owner(u)
-		if m < 0 || load[m] > share || load[m] == share && extra == 0 {
-			continue
+// planned is a plan with what members are given beside partitions.
+type planned struct {
+	*kgo.BalancePlan
+	given map[string]given // by member
+}
+
+// IntoSyncAssignment implements kgo.IntoSyncAssignment.
+func (p planned) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment {
+	as := p.BalancePlan.IntoSyncAssignment()
+	for i := range as {
+		var a kmsg.ConsumerMemberAssignment
+		if g := p.given[as[i].MemberID]; len(g.Copies) > 0 && a.ReadFrom(as[i].MemberAssignment) == nil {
+			a.UserData = userData(g)
+			as[i].MemberAssignment = a.AppendTo(nil)
 		}
-		if load[m] == share {
-			extra--
-		}
-		to[i] = m
-		load[m]++
 	}
-	for i := range units {
-		if to[i] >= 0 {
-			continue
-		}
-		least := 0
-		for m := range load {
-			if load[m] < load[least] {
-				least = m
-			}
-		}
-		to[i] = least
-		load[least]++
-	}
-	return to
+	return as
 }

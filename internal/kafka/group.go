@@ -19,11 +19,15 @@ type GroupConfig struct {
 	Topics   []string
 	Session  time.Duration
 	Assign   Assign
+	Copies   Copies
+	// Standings says how far the member's own state is behind, by unit, whenever it joins.
+	Standings func() map[string]Standing
 
 	// The callbacks come one at a time from the member's own goroutine. While Revoked runs, the partitions stay the
 	// member's and its heartbeats go on; after Lost others may have them already. Assigned is called at the end of every
-	// rebalance, though nothing may have been added.
-	Assigned, Revoked, Lost func(ctx context.Context, places []Place)
+	// rebalance, though nothing may have been added, with all copies that the member is to have.
+	Assigned      func(ctx context.Context, places []Place, copies []Copy)
+	Revoked, Lost func(ctx context.Context, places []Place)
 	// Failed is called when the member cannot go on.
 	Failed func(error)
 }
@@ -48,10 +52,13 @@ func (c *Client) Join(cfg GroupConfig) (*Member, error) {
 			}
 		}
 	}
-	assigned := func(ctx context.Context, _ *kgo.Client, parts map[string][]int32) { cfg.Assigned(ctx, places(parts)) }
+	b := &balancer{units: cfg.Assign, copies: cfg.Copies, addr: cfg.Addr, rack: c.cfg.Rack, standings: cfg.Standings}
+	assigned := func(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
+		cfg.Assigned(ctx, places(parts), b.held())
+	}
 	opts := append(c.options(),
 		kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics...), kgo.InstanceID(cfg.Instance), kgo.SessionTimeout(cfg.Session),
-		kgo.HeartbeatInterval(cfg.Session/10), kgo.RebalanceTimeout(max(cfg.Session, 30*time.Second)), kgo.Balancers(&balancer{units: cfg.Assign, addr: cfg.Addr}),
+		kgo.HeartbeatInterval(cfg.Session/10), kgo.RebalanceTimeout(max(cfg.Session, 30*time.Second)), kgo.Balancers(b),
 		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(assigned), kgo.OnPartitionsRevoked(give(cfg.Revoked)), kgo.OnPartitionsLost(give(cfg.Lost)),
 	)

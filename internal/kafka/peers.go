@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"unicode/utf8"
 )
 
 // Peer is a member of a group of instances, as its coordinator knows it.
@@ -11,6 +10,7 @@ type Peer struct {
 	Instance string  // its lasting name
 	Addr     string  // GroupConfig.Addr
 	Places   []Place // what it is assigned
+	Copies   []Copy  // that it is to hold
 }
 
 // Peers returns the members of a group. While it rebalances they may have nothing assigned.
@@ -27,10 +27,11 @@ func (c *Client) Peers(ctx context.Context, group string) (ps []Peer, err error)
 		if m.InstanceID != nil {
 			p.Instance = *m.InstanceID
 		}
-		if meta, ok := m.Join.AsConsumer(); ok && utf8.Valid(meta.UserData) {
-			p.Addr = string(meta.UserData)
+		if meta, ok := m.Join.AsConsumer(); ok {
+			p.Addr = parseTold(meta.UserData).Addr
 		}
 		if a, ok := m.Assigned.AsConsumer(); ok {
+			p.Copies = parseGiven(a.UserData)
 			for _, t := range a.Topics {
 				for _, i := range t.Partitions {
 					p.Places = append(p.Places, Place{t.Topic, i})

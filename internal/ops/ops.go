@@ -63,6 +63,10 @@ var (
 	aborted     = desc("aborted_transactions_total", "Transactions taken back.")
 	restored    = desc("restored_records_total", "Changelog records replayed into stores.")
 	restoring   = desc("restoring_tasks", "Tasks whose stores are being restored.")
+	copied      = desc("copied_records_total", "Changelog records replayed into copies of stores: standbys and warm-ups.")
+	standbys    = desc("standby_tasks", "Tasks that this instance keeps a copy of, warm-ups among them.")
+	warmUps     = desc("warmup_tasks", "Tasks that this instance keeps a copy of so that they can move here.")
+	standbyLag  = desc("standby_lag_records", "Offsets between the position of a copy and the end of its changelogs.", "task")
 	tasks       = desc("tasks", "Tasks of this instance.")
 	stateBytes  = desc("state_bytes", "Memory of a store's hot rows.", "task", "store")
 	stateRows   = desc("state_rows", "Rows of a store, approximately.", "task", "store")
@@ -75,7 +79,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{records, lag, dropped, userCounter, commits, commitTime, aborted, restored, restoring, tasks,
+	for _, d := range []*prometheus.Desc{records, lag, dropped, userCounter, commits, commitTime, aborted, restored, restoring, copied, standbys, warmUps, standbyLag, tasks,
 		stateBytes, stateRows, stateTail, checkpoints, rebalances, memoryUsed, memoryLimit} {
 		ch <- d
 	}
@@ -101,6 +105,18 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(checkpoints, float64(s.Checkpoints))
 	count(rebalances, float64(s.Rebalances))
 	gauge(restoring, float64(s.Restoring))
+	count(copied, float64(s.Copied))
+	warm := 0
+	for _, k := range s.Copies {
+		if k.WarmUp {
+			warm++
+		}
+		if k.Lag >= 0 {
+			gauge(standbyLag, float64(k.Lag), k.Task)
+		}
+	}
+	gauge(standbys, float64(len(s.Copies)))
+	gauge(warmUps, float64(warm))
 	gauge(tasks, float64(len(s.Tasks)))
 	gauge(memoryUsed, float64(s.Memory))
 	gauge(memoryLimit, float64(s.MemoryLimit))

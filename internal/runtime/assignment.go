@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
@@ -30,7 +31,18 @@ type assigned struct {
 	task      *task.Task
 	restoring chan struct{} // closed when the restore has ended, well or not
 	closed    bool
+	logged    atomic.Int64        // how far its changelogs have been written or read, added up
+	copies    *copier             // it is a copy of the task's stores, and this is its goroutine; nil: it is the task
+	reading   map[*asking]func()  // questions that are being answered, and what stops them; of the task's goroutine
 	told      map[[2]string]int64 // records dropped, by node and reason, as Events.Dropped has been told
+}
+
+// box is that of the goroutine that has the task.
+func (a *assigned) box() *mailbox {
+	if a.copies != nil {
+		return &a.copies.mailbox
+	}
+	return &a.worker.mailbox
 }
 
 // whole reports whether all that the task reads is the instance's.
@@ -51,7 +63,7 @@ func (in *Instance) units(seen map[string]int32) (us []kafka.Unit) {
 	}
 	for _, s := range in.cfg.Graph.Subs {
 		for p := range tasksOf(s, in.plan.partitions) {
-			us = append(us, kafka.Unit{Name: fmt.Sprintf("%d_%d", s.ID, p), Places: in.places(s, p)})
+			us = append(us, kafka.Unit{Name: fmt.Sprintf("%d_%d", s.ID, p), Places: in.places(s, p), Stateful: stateful(s)})
 		}
 	}
 	return us
@@ -81,7 +93,7 @@ func (in *Instance) join() (err error) {
 	defer in.mu.Unlock()
 	in.member, err = in.cfg.Client.Join(kafka.GroupConfig{
 		Group: in.cfg.App, Instance: in.id.process, Addr: in.cfg.Addr, Topics: in.plan.sources, Session: in.cfg.Session, Assign: in.units,
-		Assigned: in.assigned, Revoked: in.revoked, Lost: in.lost, Failed: in.fail,
+		Copies: in.cfg.Copies, Standings: in.standings, Assigned: in.assigned, Revoked: in.revoked, Lost: in.lost, Failed: in.fail,
 	})
 	return err
 }
@@ -102,13 +114,14 @@ func (in *Instance) keyOf(p kafka.Place) (taskKey, *edge.Sub, bool) {
 	return taskKey{}, nil, false
 }
 
-// assigned takes partitions in: a task begins once all it reads is here.
-func (in *Instance) assigned(ctx context.Context, ps []kafka.Place) {
+// assigned takes partitions in: a task begins once all it reads is here. Copies are made of what else the group says.
+func (in *Instance) assigned(ctx context.Context, ps []kafka.Place, copies []kafka.Copy) {
 	in.bindPlaces(ctx, ps)
 	grown := in.takeIn(ps)
 	for key, more := range grown {
 		in.widen(key, more)
 	}
+	in.copies.want(copies)
 }
 
 // takeIn is assigned but for places of tasks that run without them, which it returns.
@@ -185,6 +198,7 @@ func (in *Instance) restoreLocked(a *assigned) {
 		}
 		in.mu.Lock()
 		a.task = t
+		a.logged.Store(t.Logged())
 		in.mu.Unlock()
 		a.worker.give(a)
 		in.checkReady()

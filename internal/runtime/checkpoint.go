@@ -15,8 +15,10 @@ const (
 	checkpointRows      = 2048      // encoded at once, between groups of records
 )
 
-// checkpoints are those of one worker: one at a time.
+// checkpoints are those of one goroutine's tasks or copies: one at a time.
 type checkpoints struct {
+	in      *Instance
+	poke    func() // wakes the goroutine
 	last    map[store.Store]time.Time
 	running *running
 	failing time.Time // since when no commit has succeeded
@@ -33,45 +35,45 @@ type running struct {
 }
 
 // step does a slice of what is due. It reports whether there was something to do.
-func (cs *checkpoints) step(w *worker) bool {
+func (cs *checkpoints) step(as []*assigned) bool {
 	r := cs.running
 	switch {
 	case r == nil:
-		cs.running = cs.next(w)
+		cs.running = cs.next(as)
 		return cs.running != nil
 	case r.written == nil:
 		if r.c.Encode(checkpointRows) {
-			cs.write(w, r)
+			cs.write(r)
 		}
 		return true
 	}
 	select {
 	case err := <-r.written:
-		cs.settle(w, r, err)
+		cs.settle(r, err)
 		return true
 	default:
 		return false
 	}
 }
 
-func (cs *checkpoints) write(w *worker, r *running) {
+func (cs *checkpoints) write(r *running) {
 	r.written = make(chan error, 1)
 	go func() {
 		r.written <- r.c.Write()
-		w.poke()
+		cs.poke()
 	}()
 }
 
-func (cs *checkpoints) settle(w *worker, r *running, err error) {
+func (cs *checkpoints) settle(r *running, err error) {
 	r.c.Finish(err)
 	cs.running = nil
 	cs.mark(r.s)
 	if err != nil {
-		w.in.cfg.Logger.Error("checkpoint", "store", r.name, "task", r.a.name(), "err", err)
+		cs.in.cfg.Logger.Error("checkpoint", "store", r.name, "task", r.a.name(), "err", err)
 		return
 	}
-	w.in.stats.checkpoints.Add(1)
-	w.in.cfg.Logger.Debug("checkpoint", "store", r.name, "task", r.a.name(), "took", time.Since(r.began))
+	cs.in.stats.checkpoints.Add(1)
+	cs.in.cfg.Logger.Debug("checkpoint", "store", r.name, "task", r.a.name(), "took", time.Since(r.began))
 }
 
 func (cs *checkpoints) mark(s store.Store) {
@@ -93,9 +95,9 @@ func (in *Instance) tailLimit() int64 {
 }
 
 // next begins the checkpoint of a store that is due.
-func (cs *checkpoints) next(w *worker) (r *running) {
-	limit := w.in.tailLimit()
-	for _, a := range w.tasks {
+func (cs *checkpoints) next(as []*assigned) (r *running) {
+	limit := cs.in.tailLimit()
+	for _, a := range as {
 		a.task.Stores(func(d *edge.Store, s store.Store, tail int64) {
 			if r != nil {
 				return
@@ -107,7 +109,7 @@ func (cs *checkpoints) next(w *worker) (r *running) {
 			if cs.last[s].IsZero() {
 				cs.mark(s)
 			}
-			if time.Since(cs.last[s]) < checkpointEvery && tail < limit && bytes < w.in.cfg.Memory/4 {
+			if time.Since(cs.last[s]) < checkpointEvery && tail < limit && bytes < cs.in.cfg.Memory/4 {
 				return
 			}
 			if c := s.BeginCheckpoint(); c != nil {
@@ -119,7 +121,7 @@ func (cs *checkpoints) next(w *worker) (r *running) {
 }
 
 // finish brings a running checkpoint to its end.
-func (cs *checkpoints) finish(w *worker) {
+func (cs *checkpoints) finish() {
 	r := cs.running
 	if r == nil {
 		return
@@ -127,28 +129,28 @@ func (cs *checkpoints) finish(w *worker) {
 	if r.written == nil {
 		for !r.c.Encode(checkpointRows) {
 		}
-		cs.write(w, r)
+		cs.write(r)
 	}
-	cs.settle(w, r, <-r.written)
+	cs.settle(r, <-r.written)
 }
 
 // final writes all of a task's stores, before it is closed.
-func (cs *checkpoints) final(w *worker, a *assigned) {
-	cs.finish(w)
+func (cs *checkpoints) final(a *assigned) {
+	cs.finish()
 	a.task.Stores(func(d *edge.Store, s store.Store, _ int64) {
 		c := s.BeginCheckpoint()
 		if c == nil {
 			return
 		}
 		cs.running = &running{a: a, s: s, name: d.Name, c: c, began: time.Now()}
-		cs.finish(w)
+		cs.finish()
 	})
 }
 
 // forget lets go of a task that will be closed: its checkpoint under way is waited for.
 func (cs *checkpoints) forget(a *assigned) {
 	if r := cs.running; r != nil && r.a == a {
-		cs.finish(a.worker)
+		cs.finish()
 	}
 	a.task.Stores(func(_ *edge.Store, s store.Store, _ int64) { delete(cs.last, s) })
 }
@@ -156,6 +158,6 @@ func (cs *checkpoints) forget(a *assigned) {
 // end has nothing left under way.
 func (cs *checkpoints) end() {
 	if cs.running != nil {
-		cs.finish(cs.running.a.worker)
+		cs.finish()
 	}
 }

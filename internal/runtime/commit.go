@@ -85,6 +85,7 @@ func (w *worker) commit(ctx context.Context) error {
 			next, ok := written[kafka.Place{Topic: changelog, Partition: a.key.partition}]
 			return next, w.in.plan.ids[changelog], ok
 		})
+		a.logged.Store(a.task.Logged())
 	}
 	w.last = time.Now()
 	w.checks.failing = time.Time{}

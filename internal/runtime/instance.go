@@ -47,6 +47,7 @@ type Config struct {
 	Decide         func(task.Failure) task.Action
 	DeadLetter     string
 	UsesDeadLetter bool
+	Copies         kafka.Copies
 	Addr           string // where other instances reach this one's queries; "": nowhere
 	Events         Events
 }
@@ -89,6 +90,7 @@ type Instance struct {
 	fetcher  *kafka.Fetcher
 	member   *kafka.Member
 	workers  []*worker
+	copies   *copier
 	restores chan struct{} // holds a token for each restore that may run
 	wg       sync.WaitGroup
 
@@ -103,10 +105,11 @@ type Instance struct {
 	movable  bool
 	wanted   int
 
-	mu    sync.Mutex // protects following fields, and workers while the instance runs
+	mu    sync.Mutex // protects following fields, workers while the instance runs, and budget and copies until it does
 	tasks map[taskKey]*assigned
 	bound map[string]reading // topics that match the graph's patterns
 	first bool               // the first assignment is not complete yet
+	cold  bool               // something of it was far behind, and the group was asked who has it
 
 	look     chan struct{} // to discover
 	prepared chan struct{}
@@ -166,7 +169,9 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		return err
 	}
 	close(in.prepared)
+	in.mu.Lock()
 	in.budget = store.NewBudget(in.cfg.Memory)
+	in.mu.Unlock()
 	in.db, err = store.OpenDB(vfs.Default, filepath.Join(dir, "state"), store.Options{Logger: in.cfg.Logger, Now: time.Now})
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)
@@ -179,9 +184,13 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 	if err := in.startWorkers(ctx); err != nil {
 		return errors.Join(err, in.stop())
 	}
+	if err := in.startCopies(ctx); err != nil {
+		return errors.Join(err, in.stop())
+	}
 	if err := in.join(); err != nil {
 		return errors.Join(err, in.stop())
 	}
+	in.wg.Go(in.attend)
 	in.beginMoving()
 	in.wg.Go(in.purge)
 	if in.cfg.Graph.Patterned() {
@@ -224,6 +233,16 @@ func (in *Instance) startWorkers(ctx context.Context) error {
 		in.wg.Go(w.run)
 	}
 	return nil
+}
+
+// startCopies makes what copies the stores of tasks that are elsewhere.
+func (in *Instance) startCopies(ctx context.Context) error {
+	c := newCopier(in)
+	in.mu.Lock()
+	in.copies = c
+	in.mu.Unlock()
+	go c.run() // until stop, which waits for it
+	return in.lookAtIdle(ctx)
 }
 
 // transactionalID is that of a worker: it lasts over restarts, so that a new life aborts what the old one left open.
@@ -270,6 +289,9 @@ func (in *Instance) stop() error {
 		in.fetcher.Close()
 	}
 	in.wg.Wait()
+	if in.copies != nil {
+		in.copies.stop()
+	}
 	for _, w := range in.workers {
 		w.producer.Close()
 		errs = append(errs, w.err)

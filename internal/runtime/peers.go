@@ -14,6 +14,7 @@ type peers struct {
 	mu     sync.Mutex // protects following fields
 	at     time.Time
 	owners map[kafka.Place]kafka.Peer
+	copies map[string][]kafka.Peer // by task
 }
 
 // peersKept is how long the group is not asked again. An answer that proves wrong is forgotten at once.
@@ -21,7 +22,7 @@ const peersKept = time.Second
 
 // Owners returns the instance that has each partition of a store, as far as the group has assigned them.
 func (in *Instance) Owners(ctx context.Context, s *edge.Store) (map[int32]kafka.Peer, error) {
-	all, err := in.peers.get(ctx, in)
+	all, _, err := in.peers.get(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +37,15 @@ func (in *Instance) Owners(ctx context.Context, s *edge.Store) (map[int32]kafka.
 	return owners, nil
 }
 
+// Standbys returns the instances that keep a copy of a partition of a store, as far as the group has assigned them.
+func (in *Instance) Standbys(ctx context.Context, s *edge.Store, partition int32) ([]kafka.Peer, error) {
+	if changelogOf(s) == "" {
+		return nil, nil
+	}
+	_, copies, err := in.peers.get(ctx, in)
+	return copies[(&assigned{key: taskKey{s.Sub.ID, partition}}).name()], err
+}
+
 // ForgetOwners has the group asked again: what was known has proved wrong.
 func (in *Instance) ForgetOwners() {
 	in.peers.mu.Lock()
@@ -46,21 +56,25 @@ func (in *Instance) ForgetOwners() {
 // Itself reports whether a member of the group is this instance.
 func (in *Instance) Itself(p kafka.Peer) bool { return p.Instance == in.id.process }
 
-func (p *peers) get(ctx context.Context, in *Instance) (map[kafka.Place]kafka.Peer, error) {
+func (p *peers) get(ctx context.Context, in *Instance) (map[kafka.Place]kafka.Peer, map[string][]kafka.Peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.at) < peersKept {
-		return p.owners, nil
+		return p.owners, p.copies, nil
 	}
 	ms, err := in.cfg.Client.Peers(ctx, in.cfg.App)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	p.copies = map[string][]kafka.Peer{}
 	p.owners, p.at = map[kafka.Place]kafka.Peer{}, time.Now()
 	for _, m := range ms {
 		for _, at := range m.Places {
 			p.owners[at] = m
 		}
+		for _, c := range m.Copies {
+			p.copies[c.Unit] = append(p.copies[c.Unit], m)
+		}
 	}
-	return p.owners, nil
+	return p.owners, p.copies, nil
 }

@@ -82,11 +82,26 @@ func (in *Instance) Here(s *edge.Store) map[int32]bool {
 	return here
 }
 
+// Copied reports whether this instance keeps a copy of a partition of a store.
+func (in *Instance) Copied(s *edge.Store, partition int32) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return changelogOf(s) != "" && in.copyLocked(taskKey{s.Sub.ID, partition}) != nil
+}
+
+// copyLocked returns the copy of a task, nil if there is none.
+func (in *Instance) copyLocked(key taskKey) *assigned {
+	if in.copies == nil {
+		return nil // it has just begun
+	}
+	return in.copies.copyOf(key)
+}
+
 // Ask answers a question from the committed rows of the given partitions of a store, one after the other; they have to be
-// this instance's. Rows are copies.
-func (in *Instance) Ask(ctx context.Context, s *edge.Store, q store.Query, partitions []int32) iter.Seq2[store.Row, error] {
+// this instance's, or with stale copied here. Rows are copies.
+func (in *Instance) Ask(ctx context.Context, s *edge.Store, q store.Query, partitions []int32, stale bool) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
-		as, err := in.having(s, partitions)
+		as, err := in.having(s, partitions, stale)
 		if err != nil {
 			yield(store.Row{}, err)
 			return
@@ -109,12 +124,19 @@ func (in *Instance) AskGlobal(name string, q store.Query) iter.Seq2[store.Row, e
 	return func(yield func(store.Row, error) bool) { yield(store.Row{}, ErrMoving) } // not filled yet
 }
 
-// having returns the tasks of the given partitions of a store.
-func (in *Instance) having(s *edge.Store, partitions []int32) (as []*assigned, err error) {
+// having returns the tasks of the given partitions of a store; with stale a copy where there is none.
+func (in *Instance) having(s *edge.Store, partitions []int32, stale bool) (as []*assigned, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, p := range partitions {
-		a := in.tasks[taskKey{s.Sub.ID, p}]
+		key := taskKey{s.Sub.ID, p}
+		a := in.tasks[key]
+		if stale && (a == nil || a.task == nil) {
+			if c := in.copyLocked(key); c != nil && changelogOf(s) != "" {
+				as = append(as, c)
+				continue
+			}
+		}
 		switch {
 		case a == nil || !a.whole():
 			return nil, ErrElsewhere
@@ -142,13 +164,16 @@ func (in *Instance) partitionedByUser(name string) bool {
 	return false
 }
 
+// asking is one question that is being answered from a task.
+type asking struct{ a *assigned }
+
 // ask passes on the rows of one task, a few at a time.
 func (a *assigned) ask(ctx context.Context, name string, q store.Query, yield func(store.Row, error) bool) bool {
 	var next func() (store.Row, error, bool)
 	var stop func()
 	var rows []store.Row
 	var err error
-	done := false
+	done, self := false, &asking{a}
 	slice := func() {
 		if a.closed {
 			err, done = ErrMoving, true
@@ -161,6 +186,10 @@ func (a *assigned) ask(ctx context.Context, name string, q store.Query, yield fu
 				return
 			}
 			next, stop = iter.Pull2(seq)
+			if a.reading == nil {
+				a.reading = map[*asking]func(){}
+			}
+			a.reading[self] = stop
 		}
 		rows = rows[:0]
 		for began := time.Now(); len(rows) < queryRows && time.Since(began) < queryTime; {
@@ -175,14 +204,14 @@ func (a *assigned) ask(ctx context.Context, name string, q store.Query, yield fu
 	}
 	defer func() {
 		if stop != nil {
-			a.worker.wait(stop)
+			a.box().wait(func() { stop(); delete(a.reading, self) })
 		}
 	}()
 	for !done {
 		if ctx.Err() != nil {
 			return yield(store.Row{}, context.Cause(ctx))
 		}
-		if !a.worker.wait(slice) {
+		if !a.box().wait(slice) {
 			return yield(store.Row{}, ErrMoving)
 		}
 		for _, r := range rows {

@@ -31,14 +31,14 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 	if err != nil {
 		return nil, err
 	}
-	t, err = task.Open(task.Env{
-		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
-		Dir: func() string { return filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()) }, Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
-		Out:   func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) },
-		Reads: func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
-		Wake:  a.worker.poke, MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
-		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
-	})
+	env := in.env(a)
+	env.Out = func(topic string) (edge.Out, error) { return a.worker.producer.Out(in.ctx, topic) }
+	env.Wake = a.worker.poke
+	if t = in.copies.take(a.key); t != nil {
+		err = t.Promote(env)
+	} else {
+		t, err = task.Open(env)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,18 @@ func (in *Instance) restore(ctx context.Context, a *assigned) (t *task.Task, err
 		}
 	}
 	return t, nil
+}
+
+// env is what a task, or a copy of its stores, is opened in.
+func (in *Instance) env(a *assigned) task.Env {
+	return task.Env{
+		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
+		Dir:    func() string { return filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()) },
+		Hasher: in.hasher, DB: in.db, Budget: in.budget, Globals: in.globals,
+		Reads:   func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
+		MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
+		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,
+	}
 }
 
 // starts returns where each input of a task begins.
@@ -123,6 +135,23 @@ func (in *Instance) restoreStore(ctx context.Context, t *task.Task, r task.Resto
 	return in.replay(ctx, t, r, p, from, to, id)
 }
 
+// askForWarmth asks for a rebalance if the first thing that this instance has to do is a long restore, for which the others may
+// have a copy. A static member that comes back is given what it had, whatever has become of its directory: its group neither
+// looks at what it says of itself nor asks its leader (KIP-345, KIP-814).
+func (in *Instance) askForWarmth(lag int64) {
+	if in.cfg.Copies.Standbys == 0 || lag <= in.cfg.Copies.AcceptableLag {
+		return
+	}
+	in.mu.Lock()
+	ask := in.first && !in.cold
+	in.cold = in.cold || ask
+	in.mu.Unlock()
+	if ask {
+		in.cfg.Logger.Info("asking whether others have the state that is missing here", "offsets", lag)
+		in.rejoin()
+	}
+}
+
 // stale says why a store's content below cannot be gone on with, "" if it can.
 func (in *Instance) stale(r task.Restore, id [16]byte) string {
 	switch {
@@ -151,6 +180,7 @@ func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p 
 	var records int64
 	in.stats.restoring(Restore{p, from, from, to})
 	defer in.stats.restoreEnded(p)
+	in.askForWarmth(to - from)
 	next, err := in.cfg.Client.ReadRange(ctx, p, from, to, func(f kafka.Fetched) error {
 		limit := int64(1<<63 - 1)
 		if r.Input {

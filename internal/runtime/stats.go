@@ -13,7 +13,7 @@ import (
 
 // Stats count what an instance does. Workers publish at commits and between rounds, never for each record.
 type Stats struct {
-	records, restored, rebalances, aborted, checkpoints, commits, commitNanos atomic.Int64
+	records, restored, copied, rebalances, aborted, checkpoints, commits, commitNanos atomic.Int64
 
 	mu       sync.Mutex // protects following fields
 	tasks    map[string]*TaskStats
@@ -41,15 +41,23 @@ type StoreStats struct {
 	Rows, Bytes, Tail int64
 }
 
+// CopyStats is where a copy of a task's stores stands.
+type CopyStats struct {
+	Task   string
+	Lag    int64 // offsets still to be read; -1: not known yet
+	WarmUp bool  // made to move the task here
+}
+
 // Snapshot is the state of an instance at one moment.
 type Snapshot struct {
-	Records, Restored, Rebalances, Aborted, Checkpoints, Commits int64
-	CommitTime                                                   time.Duration // of all commits
-	Restoring                                                    int           // tasks
-	Restores                                                     []Restore
-	Tasks                                                        map[string]*TaskStats
-	Dropped                                                      map[[2]string]int64
-	Memory, MemoryLimit                                          int64
+	Records, Restored, Copied, Rebalances, Aborted, Checkpoints, Commits int64
+	CommitTime                                                           time.Duration // of all commits
+	Restoring                                                            int           // tasks
+	Restores                                                             []Restore
+	Copies                                                               []CopyStats
+	Tasks                                                                map[string]*TaskStats
+	Dropped                                                              map[[2]string]int64
+	Memory, MemoryLimit                                                  int64
 }
 
 func (s *Stats) committed(took time.Duration) {
@@ -132,7 +140,7 @@ func (s *Stats) gone(t *task.Task) {
 func (in *Instance) Snapshot() Snapshot {
 	s := &in.stats
 	out := Snapshot{
-		Records: s.records.Load(), Restored: s.restored.Load(), Rebalances: s.rebalances.Load(), Aborted: s.aborted.Load(),
+		Records: s.records.Load(), Restored: s.restored.Load(), Copied: s.copied.Load(), Rebalances: s.rebalances.Load(), Aborted: s.aborted.Load(),
 		Checkpoints: s.checkpoints.Load(), Commits: s.commits.Load(), CommitTime: time.Duration(s.commitNanos.Load()),
 		Tasks: map[string]*TaskStats{}, Dropped: map[[2]string]int64{},
 	}
@@ -142,7 +150,11 @@ func (in *Instance) Snapshot() Snapshot {
 			out.Restoring++
 		}
 	}
+	copies, budget := in.copies, in.budget
 	in.mu.Unlock()
+	if copies != nil {
+		out.Copies = copies.stats()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, n := range s.dropped {
@@ -157,8 +169,8 @@ func (in *Instance) Snapshot() Snapshot {
 			out.Dropped[k] += n
 		}
 	}
-	if in.budget != nil {
-		out.Memory, out.MemoryLimit = in.budget.Used(), in.budget.Limit()
+	if budget != nil {
+		out.Memory, out.MemoryLimit = budget.Used(), budget.Limit()
 	}
 	return out
 }

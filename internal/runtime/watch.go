@@ -12,7 +12,7 @@ import (
 // the rows that commits change, the latest of each; a row without a value is a deleted one. It ends when yield says so, or
 // with an error: ErrMoving once it may have missed something, be it that a partition goes elsewhere.
 func (in *Instance) Watch(ctx context.Context, s *edge.Store, key []byte, partitions []int32, yield func(store.Row) bool) error {
-	as, err := in.having(s, partitions)
+	as, err := in.having(s, partitions, false)
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (in *Instance) Watch(ctx context.Context, s *edge.Store, key []byte, partit
 		w := task.NewWatch(key, wake)
 		watches[i] = w
 		failed := ErrMoving
-		ran := a.worker.wait(func() {
+		ran := a.box().wait(func() {
 			if !a.closed {
 				failed = a.task.Watch(s.Name, w)
 			}
@@ -30,7 +30,7 @@ func (in *Instance) Watch(ctx context.Context, s *edge.Store, key []byte, partit
 		if !ran || failed != nil {
 			return failed
 		}
-		defer a.worker.wait(func() {
+		defer a.box().wait(func() {
 			if !a.closed {
 				a.task.Unwatch(s.Name, w)
 			}
@@ -150,7 +150,7 @@ func (in *Instance) follow(ctx context.Context, name string, as []*assigned, ws 
 
 // rows returns the committed rows of a few keys; those that are gone have no value.
 func (a *assigned) rows(name string, keys [][]byte) (rows []store.Row, err error) {
-	ran := a.worker.wait(func() {
+	ran := a.box().wait(func() {
 		if a.closed {
 			err = ErrMoving
 			return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/kafka"
@@ -13,6 +12,7 @@ import (
 
 // worker is one goroutine with tasks, and the one producer whose transactions they share.
 type worker struct {
+	mailbox
 	in       *Instance
 	index    int
 	producer *kafka.Producer
@@ -24,13 +24,7 @@ type worker struct {
 	stopped bool
 	leaving bool // it gets no more tasks; protected by Instance.mu
 
-	mu    sync.Mutex // protects following fields
-	inbox []kafka.Fetched
-	calls []func()
-	wake  chan struct{}
-
-	done chan struct{}
-	err  error // what went wrong in the end; after done
+	err error // what went wrong in the end; after done
 }
 
 // Bounds of one round of a worker.
@@ -41,48 +35,9 @@ const (
 )
 
 func newWorker(in *Instance, index int, p *kafka.Producer) *worker {
-	return &worker{in: in, index: index, producer: p, places: map[kafka.Place]*assigned{}, wake: make(chan struct{}, 1), done: make(chan struct{}), last: time.Now()}
-}
-
-// poke wakes the worker.
-func (w *worker) poke() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// call has f run on the worker's goroutine, between groups of records. It reports whether it will be.
-func (w *worker) call(f func()) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case <-w.done:
-		return false
-	default:
-	}
-	w.calls = append(w.calls, f)
-	w.poke()
-	return true
-}
-
-// wait is call, and waits until f has run. It reports whether it has.
-func (w *worker) wait(f func()) bool {
-	ran := make(chan struct{})
-	if !w.call(func() { defer close(ran); f() }) {
-		return false
-	}
-	select {
-	case <-ran:
-		return true
-	case <-w.done:
-		select {
-		case <-ran:
-			return true
-		default:
-			return false
-		}
-	}
+	w := &worker{in: in, index: index, producer: p, mailbox: newMailbox(), places: map[kafka.Place]*assigned{}, last: time.Now()}
+	w.checks = checkpoints{in: in, poke: w.poke}
+	return w
 }
 
 // deliver gives fetched batches to the worker whose task reads them.
@@ -94,11 +49,7 @@ func (in *Instance) deliver(f kafka.Fetched) {
 	if !ok || a == nil || a.worker == nil {
 		return
 	}
-	w := a.worker
-	w.mu.Lock()
-	w.inbox = append(w.inbox, f)
-	w.mu.Unlock()
-	w.poke()
+	a.worker.post(f)
 }
 
 // give hands a restored task to the worker.
@@ -137,7 +88,7 @@ func (w *worker) takeBack(as []*assigned, commit bool) {
 		}
 		for _, a := range as {
 			if commit {
-				w.checks.final(w, a)
+				w.checks.final(a)
 			}
 			w.drop(a)
 		}
@@ -169,11 +120,7 @@ func (w *worker) drop(a *assigned) {
 
 // run is the worker's loop.
 func (w *worker) run() {
-	defer func() {
-		w.mu.Lock()
-		close(w.done)
-		w.mu.Unlock()
-	}()
+	defer w.close()
 	for {
 		w.runCalls()
 		if w.stopped || w.in.ctx.Err() != nil {
@@ -188,20 +135,10 @@ func (w *worker) run() {
 			w.recover(err)
 			continue
 		}
-		if !busy && !w.checks.step(w) {
+		if !busy && !w.checks.step(w.tasks) {
 			w.in.stats.observe(w, true)
 			w.rest()
 		}
-	}
-}
-
-func (w *worker) runCalls() {
-	w.mu.Lock()
-	calls := w.calls
-	w.calls = nil
-	w.mu.Unlock()
-	for _, f := range calls {
-		f()
 	}
 }
 
@@ -250,7 +187,7 @@ func (w *worker) round() (busy bool, err error) {
 		}
 	}
 	if busy {
-		w.checks.step(w)
+		w.checks.step(w.tasks)
 		w.in.stats.observe(w, false)
 	}
 	return busy, nil
@@ -258,11 +195,7 @@ func (w *worker) round() (busy bool, err error) {
 
 // unpack hands the inbox to the tasks.
 func (w *worker) unpack() error {
-	w.mu.Lock()
-	inbox := w.inbox
-	w.inbox = nil
-	w.mu.Unlock()
-	for _, f := range inbox {
+	for _, f := range w.posted() {
 		a := w.places[f.Place]
 		if a == nil {
 			continue
@@ -361,7 +294,7 @@ func (w *worker) shut() {
 	for len(w.tasks) > 0 {
 		a := w.tasks[0]
 		if w.err == nil && w.stopped {
-			w.checks.final(w, a)
+			w.checks.final(a)
 		}
 		w.drop(a)
 	}

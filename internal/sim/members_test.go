@@ -14,18 +14,21 @@ import (
 
 // TestKilledMembersCountExactly has three word counts on one server share the work, and kills one of them every two
 // seconds; a third of the dead stay away past the session time.
-func TestKilledMembersCountExactly(t *testing.T) { killMembers(t, 0) }
+func TestKilledMembersCountExactly(t *testing.T) { killMembers(t, 0, 0) }
+
+// TestKilledMembersWithStandbysCountExactly is the same, and every count has a copy that takes over.
+func TestKilledMembersWithStandbysCountExactly(t *testing.T) { killMembers(t, 0, 1) }
 
 // TestKilledServerCountsExactly is the same, and the server dies every fifteen seconds on average. Its next life gives
 // members their whole session time again, the dead too: if it died more often, hardly a rebalance would come to its end.
-func TestKilledServerCountsExactly(t *testing.T) { killMembers(t, 15*time.Second) }
+func TestKilledServerCountsExactly(t *testing.T) { killMembers(t, 15*time.Second, 0) }
 
 // TestBrokerMembersCountExactly is the first on the brokers of THALWEG_TEST_BROKERS.
 func TestBrokerMembersCountExactly(t *testing.T) {
 	if brokers() == "" {
 		t.Skip("THALWEG_TEST_BROKERS is not set")
 	}
-	killMembers(t, 0)
+	killMembers(t, 0, 0)
 }
 
 // brokers are those that a test is to use, "" for a server of its own.
@@ -42,25 +45,26 @@ const (
 
 // cluster is three word counts and their server.
 type cluster struct {
-	t      *testing.T
-	r      *rand.Rand
-	dir    string
-	addr   string
-	app    string
-	text   *text
-	counts string
-	kills  int                // wanted
-	server *process           // nil: the brokers are others'
-	member [members]*process  // the first feeds
-	back   [members]time.Time // when a dead member comes again
-	logs   strings.Builder    // of the dead
+	t        *testing.T
+	r        *rand.Rand
+	dir      string
+	addr     string
+	app      string
+	text     *text
+	counts   string
+	kills    int // wanted
+	standbys int
+	server   *process           // nil: the brokers are others'
+	member   [members]*process  // the first feeds
+	back     [members]time.Time // when a dead member comes again
+	logs     strings.Builder    // of the dead
 
 	nextKill, nextServerKill time.Time
 	killed, serverKilled     int
 	slowest                  time.Duration // start of the server
 }
 
-func killMembers(t *testing.T, serverEvery time.Duration) {
+func killMembers(t *testing.T, serverEvery time.Duration, standbys int) {
 	kills := defaultMemberKills
 	if *flagKills > 0 {
 		kills = *flagKills
@@ -69,7 +73,7 @@ func killMembers(t *testing.T, serverEvery time.Duration) {
 		t.Skip("a minute and more: -tags slow, or -kills")
 	}
 	r := seeded(t)
-	c := &cluster{t: t, r: r, dir: t.TempDir(), app: fmt.Sprintf("wordcount-%x", r.Uint32()), kills: kills}
+	c := &cluster{t: t, r: r, dir: t.TempDir(), app: fmt.Sprintf("wordcount-%x", r.Uint32()), kills: kills, standbys: standbys}
 	c.counts = filepath.Join(c.dir, "counts.tsv")
 	c.startServer("127.0.0.1:0")
 	c.text = newText(r, blockEvery)
@@ -115,7 +119,7 @@ func (c *cluster) startServer(listen string) {
 }
 
 func (c *cluster) start(i int) {
-	args := []string{"-v", "-name", c.app, "-brokers", c.addr, "-session", session.String(), "-workers", "2", "-dir", filepath.Join(c.dir, strconv.Itoa(i))}
+	args := []string{"-v", "-name", c.app, "-brokers", c.addr, "-session", session.String(), "-workers", "2", "-standbys", strconv.Itoa(c.standbys), "-dir", filepath.Join(c.dir, strconv.Itoa(i))}
 	if i == 0 {
 		c.member[i] = beginReading(c.t, c.text.reader(), program(c.t, "examples/wordcount"), append(args, "-feed", "-counts", c.counts, "-")...)
 		return

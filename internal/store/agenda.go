@@ -46,7 +46,8 @@ type noBytes struct{}
 func (noBytes) Append(dst []byte, _ struct{}) ([]byte, error) { return dst, nil }
 func (noBytes) Decode([]byte) (struct{}, error)               { return struct{}{}, nil }
 
-// Schedule has the store keep its rows in the order of a time, and makes Due of use. when is pure. It follows OpenKV.
+// Schedule has the store keep its rows in the order of a time, and makes Due of use. when is pure. It follows OpenKV; the store
+// may have been replayed in between.
 func (t *KV[V]) Schedule(when func(v V, at int64) int64) error {
 	a := &agenda[V]{tab: newTable(&t.env, noBytes{}, &pool[struct{}]{}), when: when, next: noTime, name: agendaOf(t.name)}
 	a.tab.pool.account.open(t.env.Budget)
@@ -75,8 +76,31 @@ func (t *KV[V]) Schedule(when func(v V, at int64) int64) error {
 	}
 	a.whole = true
 	t.agenda = a
+	if err := t.enterHot(); err != nil {
+		return err
+	}
 	a.tab.settle()
 	return nil
+}
+
+// enterHot makes the entries of the rows in memory: of a store that was replayed before it was scheduled.
+func (t *KV[V]) enterHot() (err error) {
+	var key []byte
+	t.tab.segments(func(seg *segment[V]) bool {
+		for i := range seg.slots {
+			s := &seg.slots[i]
+			if s.flags&flagLive == 0 {
+				continue
+			}
+			key = t.tab.appendKey(key[:0], s)
+			k := t.agenda.entry(t.agenda.when(s.v, s.at), key, t.env.Hasher)
+			if err = t.agenda.tab.replayPut(&k, struct{}{}, s.at); err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	return err
 }
 
 // enterAll makes the entries of the rows below: the store had no agenda before.

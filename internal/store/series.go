@@ -250,7 +250,8 @@ func (s *series[V]) sweepBelow() error {
 // Restored ends the replay: the store now stands for p.
 func (s *series[V]) Restored(p Position) {
 	s.KV.Restored(p)
-	s.ended.observed = s.settled
+	s.sweep() // a copy is replayed for as long as it lives
+	s.ended.observed, s.ended.live = s.settled, s.tab.settled
 	s.kept.recycle(s.tab.views == nil)
 }
 

@@ -12,9 +12,9 @@ import (
 // Restore is a store that has to be brought in step with its changelog before the task runs.
 type Restore struct {
 	Store string
-	Topic string // read from
-	Input bool   // Topic is an input of the task: to be read up to its committed offset
-	From  store.Position
+	Topic string         // read from
+	Input bool           // Topic is an input of the task: to be read up to its committed offset
+	From  store.Position // what the store stands for
 }
 
 // Restores lists the stores with something to read.
@@ -22,9 +22,9 @@ func (t *Task) Restores() (rs []Restore) {
 	for _, o := range t.stores {
 		switch {
 		case o.decl.FromTopic != nil:
-			rs = append(rs, Restore{o.decl.Name, o.decl.FromTopic.Name, true, o.store.Position()})
+			rs = append(rs, Restore{o.decl.Name, o.decl.FromTopic.Name, true, o.now})
 		case o.decl.Changelog != "":
-			rs = append(rs, Restore{o.decl.Name, o.decl.Changelog, false, o.store.Position()})
+			rs = append(rs, Restore{o.decl.Name, o.decl.Changelog, false, o.now})
 		}
 	}
 	return rs
@@ -45,6 +45,7 @@ func (t *Task) Forget(name string) error {
 	if err != nil {
 		return err
 	}
+	o.now = store.Position{}
 	return o.store.Reset()
 }
 

@@ -106,6 +106,7 @@ type Task struct {
 	onEnd      []func(committed bool)
 	onClose    []func() error
 
+	copy      bool // its stores alone are open
 	dirty     bool // something to commit
 	asked     bool // the user asked for a commit
 	flushed   bool
@@ -130,37 +131,49 @@ type counterKey struct {
 }
 
 // Open opens the stores and then every node of the task.
-func Open(env Env) (t *Task, err error) {
-	t = &Task{
+func Open(env Env) (*Task, error) {
+	t := newTask(env)
+	err := t.openStores()
+	if err == nil {
+		err = t.openNodes()
+	}
+	return t.orClosed(err)
+}
+
+func newTask(env Env) *Task {
+	t := &Task{
 		env: env, id: fmt.Sprintf("%d_%d", env.Sub.ID, env.Partition), recv: map[*edge.Node]any{}, opening: map[*edge.Node]bool{},
 		counters: map[counterKey]*int64{}, streamTime: -1, committed: -1,
 	}
 	t.timers.arm()
 	t.ctx, t.cancel = context.WithCancel(env.Context)
 	t.log = env.Logger.With("task", t.id)
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("task %s: %w", t.id, err), t.Close())
-			t = nil
-		}
-	}()
-	if err := t.openStores(); err != nil {
-		return t, err
+	return t
+}
+
+// orClosed returns the task, which it closes after an error.
+func (t *Task) orClosed(err error) (*Task, error) {
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("task %s: %w", t.id, err), t.Close())
 	}
-	for _, n := range env.Sub.Sources {
-		for _, topic := range env.Reads(n) {
+	return t, nil
+}
+
+func (t *Task) openNodes() error {
+	for _, n := range t.env.Sub.Sources {
+		for _, topic := range t.env.Reads(n) {
 			f, err := t.Receive(n)
 			if err != nil {
-				return t, err
+				return err
 			}
-			in := newInput(topic, env.Partition, f.(edge.Entrance), t.touched(n))
+			in := newInput(topic, t.env.Partition, f.(edge.Entrance), t.touched(n))
 			t.inputs = append(t.inputs, in)
 			if topic.Bootstrap {
 				t.boot = append(t.boot, in)
 			}
 		}
 	}
-	return t, t.kept.check()
+	return t.kept.check()
 }
 
 func (t *Task) openStores() error {
