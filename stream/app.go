@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/thalweg/thalweg/internal/engine"
+	"github.com/thalweg/thalweg/internal/engine/metrics"
 	"github.com/thalweg/thalweg/internal/kafka"
 	"github.com/thalweg/thalweg/internal/ops"
 	"github.com/thalweg/thalweg/internal/runtime"
@@ -372,10 +373,23 @@ func (a *App) Progress() (p Progress) {
 // Handler returns the ops surface for a server of the caller's own.
 func (a *App) Handler() http.Handler {
 	src := ops.Source{App: a.cfg.App, Snapshot: a.snapshot, Health: a.Health, Ready: a.ready}
+	if len(a.cfg.Brokers) == 0 {
+		src.Engine = metrics.Collector(a.bundled)
+	}
 	if a.cfg.Ops.Queries {
 		src.Ask, src.ScanLimit = a.Ask, a.cfg.Ops.ScanLimit
 	}
 	return ops.Handler(src, a.cfg.Ops.Token)
+}
+
+// bundled is the bundled engine once it is open.
+func (a *App) bundled() metrics.Source {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.engine == nil {
+		return nil
+	}
+	return a.engine
 }
 
 func (a *App) snapshot() (runtime.Snapshot, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,13 @@ func TestWriterQueryAndMetrics(t *testing.T) {
 				t.Errorf("%d rows, want 10", rows)
 			}
 			probe(t, addr)
+			shown := httptest.NewRecorder()
+			ask := httptest.NewRequest("GET", "/metrics", nil)
+			ask.Header.Set("Authorization", "Bearer secret")
+			a.Handler().ServeHTTP(shown, ask)
+			if want := `thalweg_engine_requests_total{api="Produce",error="NONE"} `; !strings.Contains(shown.Body.String(), want) {
+				t.Errorf("nothing of the bundled engine is shown: %.2000s", shown.Body)
+			}
 		})
 	}
 }

@@ -97,6 +97,61 @@ func TestJavaConsoleTools(t *testing.T) {
 	}
 }
 
+// loginFile returns a configuration of Kafka's tools with which a user logs in, whose password is "secret".
+func loginFile(t *testing.T, user string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "login.properties")
+	text := "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\n" +
+		"sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"" + user + "\" password=\"secret\";\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestJavaACLTool lets Kafka's own tool decide who may do what, and its consumer and idempotent producer find out.
+func TestJavaACLTool(t *testing.T) {
+	dir := t.TempDir()
+	for _, user := range []string{"root", "ann"} {
+		works(t, "secret", "users", "add", user, "-dir", dir)
+	}
+	s := start(t, dir, "-auth", "-acls", "-super-user", "root")
+	defer s.stop(t, syscall.SIGTERM)
+	root, ann := loginFile(t, "root"), loginFile(t, "ann")
+	acls := func(args ...string) string {
+		t.Helper()
+		all := append([]string{"--bootstrap-server", s.addr, "--command-config", root}, args...)
+		return strings.Join(foreign(t, "java", java(t, "org.apache.kafka.tools.AclCommand", all...)...), "\n")
+	}
+	consume := java(t, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.addr, "--command-config", ann, "--topic", "orders", "--group", "g",
+		"--from-beginning", "--max-messages", "2", "--timeout-ms", "20000")
+	works(t, "", "topics", "create", "orders", "-dir", dir, "-user", "root", "-password-file", passwordFile(t, "secret"))
+	acls("--add", "--allow-principal", "User:ann", "--producer", "--topic", "ord", "--resource-pattern-type", "prefixed")
+	produce := exec.CommandContext(t.Context(), "java", java(t, "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", s.addr, "--command-config", ann, "--topic", "orders")...)
+	produce.Stdin = strings.NewReader("1\n2\n")
+	if out, err := produce.CombinedOutput(); err != nil || strings.Contains(string(out), "ERROR") {
+		t.Fatalf("producing: %v\n%s", err, out)
+	}
+	denied := exec.CommandContext(t.Context(), "java", consume...)
+	if out, _ := denied.CombinedOutput(); !strings.Contains(string(out), "a total of 0 messages") {
+		t.Errorf("without an ACL the consumer says\n%s", out)
+	}
+	acls("--add", "--allow-principal", "User:ann", "--allow-host", "127.0.0.1", "--consumer", "--topic", "orders", "--group", "g")
+	if got := foreign(t, "java", consume...); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("with ACLs the consumer reads %q", got)
+	}
+	listed := acls("--list", "--topic", "orders", "--resource-pattern-type", "match")
+	for _, want := range []string{"name=ord, patternType=PREFIXED", "name=orders, patternType=LITERAL", "(principal=User:ann, host=127.0.0.1, operation=READ, permissionType=ALLOW)"} {
+		if !strings.Contains(listed, want) {
+			t.Errorf("the list does not say %s:\n%s", want, listed)
+		}
+	}
+	acls("--remove", "--force", "--topic", "ord", "--resource-pattern-type", "prefixed")
+	if listed := acls("--list"); strings.Contains(listed, "PREFIXED") || !strings.Contains(listed, "resourceType=GROUP, name=g") {
+		t.Errorf("after the removal:\n%s", listed)
+	}
+}
+
 // TestJavaStreamsCountsExactly kills Kafka Streams' word count in the middle of its input and lets it finish in a second life.
 func TestJavaStreamsCountsExactly(t *testing.T) {
 	s := start(t, t.TempDir())

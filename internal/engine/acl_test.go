@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -159,16 +160,24 @@ func refusedRequests(topic [16]byte) map[int16]struct {
 		31: one(3, &kmsg.DeleteACLsRequest{Filters: []kmsg.DeleteACLsRequestFilter{{ResourceType: 1, ResourcePatternType: 1, Operation: 1, PermissionType: 1}}}, cluster),
 		32: one(4, &kmsg.DescribeConfigsRequest{Resources: []kmsg.DescribeConfigsRequestResource{{ResourceType: config, ResourceName: words}, {ResourceType: broker, ResourceName: "1"}}}, topicCode, cluster),
 		33: one(2, &kmsg.AlterConfigsRequest{Resources: []kmsg.AlterConfigsRequestResource{{ResourceType: config, ResourceName: words}, {ResourceType: broker, ResourceName: "1"}}}, topicCode, cluster),
+		35: one(4, &kmsg.DescribeLogDirsRequest{}, cluster),
 		37: one(3, &kmsg.CreatePartitionsRequest{Topics: []kmsg.CreatePartitionsRequestTopic{{Topic: words, Count: 9}}}, topicCode),
 		42: one(2, &kmsg.DeleteGroupsRequest{Groups: []string{g}}, group),
+		43: one(2, &kmsg.ElectLeadersRequest{}, cluster),
 		44: one(1, &kmsg.IncrementalAlterConfigsRequest{Resources: []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: config, ResourceName: words}, {ResourceType: broker, ResourceName: "1"}}}, topicCode, cluster),
+		45: one(0, &kmsg.AlterPartitionAssignmentsRequest{}, cluster),
+		46: one(0, &kmsg.ListPartitionReassignmentsRequest{}, cluster),
 		47: one(0, &kmsg.OffsetDeleteRequest{Group: g}, group),
+		48: one(1, &kmsg.DescribeClientQuotasRequest{}, cluster),
+		49: one(1, &kmsg.AlterClientQuotasRequest{Entries: make([]kmsg.AlterClientQuotasRequestEntry, 1)}, cluster),
 		50: one(0, &kmsg.DescribeUserSCRAMCredentialsRequest{}, cluster),
 		51: one(0, &kmsg.AlterUserSCRAMCredentialsRequest{Upsertions: []kmsg.AlterUserSCRAMCredentialsRequestUpsertion{upsertion("root")}}, cluster),
+		57: one(1, &kmsg.UpdateFeaturesRequest{}, cluster),
 		60: one(0, &kmsg.DescribeClusterRequest{IncludeClusterAuthorizedOperations: true}, code.None),
 		61: one(0, &kmsg.DescribeProducersRequest{Topics: []kmsg.DescribeProducersRequestTopic{{Topic: words, Partitions: []int32{0}}}}, topicCode),
 		65: one(0, &kmsg.DescribeTransactionsRequest{TransactionalIDs: []string{x}}, txn),
 		66: one(0, &kmsg.ListTransactionsRequest{}, code.None),
+		74: one(1, &kmsg.ListConfigResourcesRequest{}, cluster),
 		75: one(0, &kmsg.DescribeTopicPartitionsRequest{Topics: []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: words}}, ResponsePartitionLimit: 9}, topicCode),
 	}
 }
@@ -314,6 +323,31 @@ func TestHiddenTopics(t *testing.T) {
 	}
 }
 
+// TestACLsOfCertificates decides by the subjects of clients' certificates, and of who shows none as anonymous.
+func TestACLsOfCertificates(t *testing.T) {
+	ca := newAuthority(t)
+	e := open(t, guarded())
+	for _, topic := range []string{"anns", "anybodys"} {
+		createTopic(t, e, topic, 1, nil)
+	}
+	allow(t, e, auth.ACL{Resource: auth.Topic, Name: "anns", Principal: "User:CN=ann", Operation: auth.Describe})
+	allow(t, e, auth.ACL{Resource: auth.Topic, Name: "anybodys", Principal: "User:ANONYMOUS", Operation: auth.Describe})
+	addr := serveSecurely(t, e, Security{TLS: &tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.pool,
+	}})
+	for _, test := range []struct {
+		certs []tls.Certificate
+		want  string
+	}{{[]tls.Certificate{ca.issue(t, "ann")}, "[anns]"}, {[]tls.Certificate{ca.issue(t, "bob")}, "[]"}, {nil, "[anybodys]"}} {
+		dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.pool, Certificates: test.certs}}
+		c := client(t, e, kgo.SeedBrokers(addr), kgo.Dialer(dialer.DialContext))
+		topics, err := kadm.NewClient(c).ListTopicsWithInternal(testContext(t))
+		if err != nil || fmt.Sprint(topics.Names()) != test.want {
+			t.Errorf("%v, %v, want %s", topics.Names(), err, test.want)
+		}
+	}
+}
+
 // TestAuthorizedOperations checks the operations that are told to who asks for them.
 func TestAuthorizedOperations(t *testing.T) {
 	e := open(t, guarded())
@@ -400,6 +434,7 @@ func TestCreateACLsRefuses(t *testing.T) {
 		"principal of no type":  {func(c *creation) { c.Principal = "ann" }, code.InvalidRequest},
 		"principal, no name":    {func(c *creation) { c.Principal = "User:" }, code.InvalidRequest},
 		"no host":               {func(c *creation) { c.Host = "" }, code.InvalidRequest},
+		"a host's name":         {func(c *creation) { c.Host = "localhost" }, code.InvalidRequest},
 		"not UTF-8":             {func(c *creation) { c.ResourceName = "\xff" }, code.InvalidRequest},
 		"any operation":         {func(c *creation) { c.Operation = 1 }, code.InvalidRequest},
 		"not of a topic":        {func(c *creation) { c.Operation = kmsg.ACLOperationClusterAction }, code.InvalidRequest},

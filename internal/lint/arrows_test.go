@@ -49,7 +49,7 @@ var arrows = map[string][]string{
 	"internal/engine/code":    {},
 	"internal/engine/auth":    {},
 
-	"stream":            {"table", "serde/windowed", "internal/runtime", "internal/ops", "internal/engine"},
+	"stream":            {"table", "serde/windowed", "internal/runtime", "internal/ops", "internal/engine", "internal/engine/metrics"},
 	"stream/streamtest": {"internal/task"},
 
 	"internal/sim":              {"stream"}, // its tests use internal/history too

@@ -21,6 +21,8 @@ type Source struct {
 	Health   func() error
 	Ready    <-chan struct{} // closed once the app is
 
+	Engine prometheus.Collector // of the bundled engine, nil: none
+
 	Ask       Ask // nil: no queries
 	ScanLimit int // rows of one answer
 }
@@ -29,6 +31,9 @@ type Source struct {
 func Handler(s Source, token string) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.Engine != nil {
+		reg.MustRegister(s.Engine)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { surface.Answer(w, s.Health()) })

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"math/bits"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 )
@@ -127,6 +128,16 @@ type ACL struct {
 // Bytes a part of an ACL may have.
 const maxPart = 512
 
+// Canonical returns an IP address in the one form that is kept and compared: Go's, which is not Java's for IPv6. Other
+// texts stay as they are.
+func Canonical(host string) string {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	return ip.Unmap().WithZone("").String()
+}
+
 // Check returns what is wrong with an ACL that is to be made.
 func (a *ACL) Check() error {
 	switch {
@@ -142,6 +153,9 @@ func (a *ACL) Check() error {
 		return fmt.Errorf("the cluster's only name is %s, not %q", ClusterName, a.Name)
 	case !strings.HasPrefix(a.Principal, userPrefix) || len(a.Principal) == len(userPrefix):
 		return fmt.Errorf("principal %q is not %s and a name", a.Principal, userPrefix)
+	}
+	if _, err := netip.ParseAddr(a.Host); err != nil && a.Host != Wildcard {
+		return fmt.Errorf("host %q is neither an IP address nor %s", a.Host, Wildcard)
 	}
 	for _, part := range []string{a.Name, a.Principal, a.Host} {
 		if part == "" || len(part) > maxPart || !utf8.ValidString(part) || strings.ContainsRune(part, 0) {
@@ -176,7 +190,7 @@ func (f *Filter) Check() error {
 	return nil
 }
 
-// Chooses reports whether f chooses a.
+// Chooses reports whether f, whose host is canonical, chooses a.
 func (f *Filter) Chooses(a *ACL) bool {
 	is := func(want *string, have string) bool { return want == nil || *want == have }
 	return (f.Resource == AnyResource || f.Resource == a.Resource) && f.names(a) &&

@@ -33,6 +33,7 @@ func TestDecisions(t *testing.T) {
 		ACL{Name: "logs-secret", Pattern: Prefixed, Principal: Everybody, Operation: Write, Permission: Deny},
 		ACL{Name: Wildcard, Principal: bob, Operation: AlterConfigs, Permission: Allow},
 		ACL{Name: "words", Principal: bob, Operation: All, Permission: Deny, Host: "10.0.0.1"},
+		ACL{Name: "v6", Principal: Everybody, Operation: Write, Permission: Allow, Host: Canonical("0:0:0:0:0:0:0:1")},
 		ACL{Name: "open", Principal: Everybody, Operation: Write, Permission: Allow, Host: "10.0.0.2"},
 		ACL{Name: "closed", Principal: Everybody, Operation: Read, Permission: Allow},
 		ACL{Name: "closed", Principal: ann, Operation: Read, Permission: Deny},
@@ -66,6 +67,9 @@ func TestDecisions(t *testing.T) {
 		{bob, "10.0.0.1", DescribeConfigs, Topic, "words", false}, // all is denied
 		{bob, "10.0.0.2", Write, Topic, "open", true},
 		{bob, "10.0.0.1", Write, Topic, "open", false},
+		{bob, "::1", Write, Topic, "v6", true},
+		{bob, Canonical("::1%lo"), Write, Topic, "v6", true},
+		{bob, "::2", Write, Topic, "v6", false},
 		{bob, "10.0.0.1", Read, Topic, "closed", true},
 		{ann, "10.0.0.1", Read, Topic, "closed", false},
 	} {

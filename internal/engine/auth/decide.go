@@ -56,6 +56,10 @@ func (s *ACLs) With(removed, added []ACL) *ACLs {
 
 // Chosen returns the ACLs that f chooses, those of a resource together.
 func (s *ACLs) Chosen(f *Filter) []ACL {
+	if f.Host != nil {
+		g, host := *f, Canonical(*f.Host)
+		f, g.Host = &g, &host
+	}
 	var chosen []ACL
 	for a := range s.all {
 		if f.Chooses(&a) {

@@ -141,6 +141,22 @@ func OpenTxns(cfg TxnConfig, dir *log.Dir, groups *Groups, partitions []*log.Par
 	return s, nil
 }
 
+// Inspect returns the partitions of all transactions that are open by what a log of the transaction topic says, by producer.
+func Inspect(i *log.Inspector, id log.ID) (map[int64]map[TopicPartition]struct{}, error) {
+	s := &Txns{txns: map[string]*txn{}}
+	err := journal.Inspect(i, id, s.replayRecord)
+	open := map[int64]map[TopicPartition]struct{}{}
+	for _, t := range s.txns {
+		switch {
+		case t.ending != nil:
+			open[t.ending.producerID] = t.partitions
+		case t.state == TxnOngoing:
+			open[t.producerID] = t.partitions
+		}
+	}
+	return open, err
+}
+
 // Close stops all timers.
 func (s *Txns) Close() {
 	s.mu.Lock()

@@ -92,6 +92,27 @@ func Replay(p *log.Partition, f func(Replayed) error) error {
 	return nil
 }
 
+// Inspect calls f for every record in the files of the journal with the id, oldest first. What f is given lives until it
+// returns.
+func Inspect(i *log.Inspector, id log.ID, f func(key, value []byte) error) error {
+	var reader batch.Reader
+	var r batch.Record
+	return i.Batches(id, 0, func(b *log.Batch) error {
+		if b.Err != nil {
+			return b.Err
+		}
+		if err := reader.Reset(b.Data); err != nil {
+			return err
+		}
+		for b.Marker == nil && reader.Next(&r) {
+			if err := f(r.Key, r.Value); err != nil {
+				return err
+			}
+		}
+		return reader.Err()
+	})
+}
+
 func batches(p *log.Partition, data []byte, reader *batch.Reader, f func(Replayed) error) error {
 	for len(data) > 0 {
 		h, err := batch.Parse(data)

@@ -275,19 +275,36 @@ func (m *crashModel) crash() {
 	percent := []int{0, 20, 50, 90, 100}[m.rng.IntN(5)]
 	cut := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: m.rng})
 	_ = m.d.Close()
+	m.verify("closed")
 	m.fs, m.d = cut, nil
+	m.verify("after the crash")
 	m.open()
 	ends := m.ends()
 	// A crash while recovery was under way, or right after it, must not change what is there.
 	again := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.rng.IntN(101), RNG: m.rng})
 	_ = m.d.Close()
 	m.fs, m.d = again, nil
+	m.verify("after the second crash")
 	m.open()
 	if now := m.ends(); !slices.Equal(now, ends) {
 		m.fatalf("offsets after the second crash: %v, were %v", now, ends)
 	}
 	m.compare()
 	m.rebase()
+}
+
+// verify checks that the inspector finds no fault with what it may meet.
+func (m *crashModel) verify(when string) {
+	m.t.Helper()
+	i, err := Inspect(m.fs, "data")
+	if err != nil {
+		m.fatalf("%s: %v", when, err)
+	}
+	defer i.Close()
+	_, err = i.Verify(func(p Problem) { m.t.Errorf("replay with -seed %d: %s: %s", m.seed, when, p) })
+	if err != nil {
+		m.fatalf("%s: %v", when, err)
+	}
 }
 
 func (m *crashModel) ends() (all []Offsets) {

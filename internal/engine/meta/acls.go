@@ -20,6 +20,7 @@ func (s *Store) AddACL(a auth.ACL) error {
 	if err := a.Check(); err != nil {
 		return fail(code.InvalidRequest, "%s", err)
 	}
+	a.Host = auth.Canonical(a.Host)
 	s.change.Lock()
 	defer s.change.Unlock()
 	switch now := s.ACLs(); {

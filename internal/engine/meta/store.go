@@ -91,11 +91,8 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 			return nil, fmt.Errorf("meta: %w", err)
 		}
 	}
-	s := &Store{
-		dir: dir, journal: journal.New(p, clock), newID: newID,
-		byName: map[string]*Topic{}, byID: map[[16]byte]*Topic{}, merged: map[string]string{}, users: map[string]*User{},
-		replayed: map[auth.ACL]struct{}{},
-	}
+	s := newStore()
+	s.dir, s.journal, s.newID = dir, journal.New(p, clock), newID
 	var r batch.Record
 	err := journal.Replay(p, func(b journal.Replayed) error {
 		for b.Reader.Next(&r) {
@@ -118,6 +115,24 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 	}
 	return s, s.keepClusterID(clusterID)
 }
+
+// newStore returns one in which nothing is known yet.
+func newStore() *Store {
+	return &Store{
+		byName: map[string]*Topic{}, byID: map[[16]byte]*Topic{}, merged: map[string]string{}, users: map[string]*User{},
+		replayed: map[auth.ACL]struct{}{},
+	}
+}
+
+// Inspect returns the topics that the store in a directory names.
+func Inspect(i *log.Inspector) ([]*Topic, error) {
+	s := newStore()
+	err := journal.Inspect(i, journalID, func(key, value []byte) error { return s.replay(string(key), value) })
+	return s.Topics(), err
+}
+
+// IsStore reports whether a log is the store's own.
+func IsStore(id log.ID) bool { return id == journalID }
 
 // Keys of the journal's records.
 const (

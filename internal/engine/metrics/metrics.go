@@ -23,17 +23,18 @@ type Source interface {
 // bear it.
 func Handler(s Source, token string) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(Collector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(Collector(func() Source { return s }), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { surface.Answer(w, s.Health()) })
 	return surface.Guard(mux, token)
 }
 
-// Collector returns the metrics of an engine, for any Registerer. They are taken when they are asked for.
-func Collector(s Source) prometheus.Collector { return &collector{s} }
+// Collector returns the metrics of an engine, for any Registerer. They are taken when they are asked for; while s returns
+// nil there are none.
+func Collector(s func() Source) prometheus.Collector { return &collector{s} }
 
-type collector struct{ s Source }
+type collector struct{ source func() Source }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("thalweg_engine_"+name, help, labels, nil)
@@ -75,7 +76,11 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	m := c.s.Metrics()
+	s := c.source()
+	if s == nil {
+		return
+	}
+	m := s.Metrics()
 	count := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
@@ -102,7 +107,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(groups, float64(n), state)
 	}
 	up := 1.0
-	if c.s.Health() != nil {
+	if s.Health() != nil {
 		up = 0
 	}
 	for d, v := range map[*prometheus.Desc]float64{

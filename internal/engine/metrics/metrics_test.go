@@ -140,9 +140,14 @@ func TestMetrics(t *testing.T) {
 func TestOtherRegistry(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	for _, name := range []string{"a", "b"} {
-		if err := prometheus.WrapRegistererWith(prometheus.Labels{"engine": name}, reg).Register(Collector(open(t))); err != nil {
+		e := open(t)
+		if err := prometheus.WrapRegistererWith(prometheus.Labels{"engine": name}, reg).Register(Collector(func() Source { return e })); err != nil {
 			t.Fatal(err)
 		}
+	}
+	none := prometheus.WrapRegistererWith(prometheus.Labels{"engine": "none yet"}, reg)
+	if err := none.Register(Collector(func() Source { return nil })); err != nil {
+		t.Fatal(err)
 	}
 	families, err := reg.Gather()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
@@ -122,6 +124,10 @@ func (c *conn) allowed(op auth.Operation, on auth.Resource, name string) bool {
 			clear(a.known)
 		}
 		a.known[q] = ok
+		if !ok {
+			c.server.cfg.Logger.Debug("denied", "principal", a.who.Principal, "host", a.who.Host, "operation", kmsg.ACLOperation(op).String(),
+				"resource", kmsg.ACLResourceType(on).String(), "name", name)
+		}
 	}
 	return ok
 }
@@ -132,7 +138,7 @@ func (a *access) refresh(c *conn) {
 	if set == a.set && user == a.user {
 		return
 	}
-	a.set, a.user, a.who = set, user, auth.Who{Principal: auth.Anonymous, Host: c.host}
+	a.set, a.user, a.who = set, user, auth.Who{Principal: auth.Anonymous, Host: auth.Canonical(c.host)}
 	if user != nil {
 		a.who.Principal = auth.Principal(*user)
 	}
