@@ -65,11 +65,15 @@ func TestPythonClients(t *testing.T) {
 }
 
 func TestJavaClients(t *testing.T) {
-	s := start(t, t.TempDir())
-	defer s.stop(t, syscall.SIGTERM)
-	got := foreign(t, "java", java(t, "testdata/clients/Clients.java", s.addr, "classic")...)
-	if !slices.Equal(got, committedValues()) {
-		t.Errorf("%d values: %v", len(got), got)
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run(protocol, func(t *testing.T) {
+			s := start(t, t.TempDir())
+			defer s.stop(t, syscall.SIGTERM)
+			got := foreign(t, "java", java(t, "testdata/clients/Clients.java", s.addr, protocol)...)
+			if !slices.Equal(got, committedValues()) {
+				t.Errorf("%d values: %v", len(got), got)
+			}
+		})
 	}
 }
 

@@ -58,8 +58,8 @@ func (s *Groups) Beat(b Beat) BeatResult {
 		return refuse(c, "there is no such group")
 	}
 	defer g.mu.Unlock()
-	if c := g.becomeConsumers(); c != code.None {
-		return refuse(c, "the group is not one of consumers by this protocol, and has members")
+	if c := g.becomeConsumers(b.Epoch == epochJoin); c != code.None {
+		return refuse(c, "the group is one by the classic protocol")
 	}
 	if b.Epoch < 0 {
 		return g.leaveConsumers(&b)
@@ -111,12 +111,12 @@ func (b *Beat) check() (pattern *regexp.Regexp, r BeatResult) {
 	return pattern, r
 }
 
-// becomeConsumers makes a group without members one of consumers by KIP-848, if it is not.
-func (g *group) becomeConsumers() code.Code {
+// becomeConsumers makes a group without members one of consumers by KIP-848, if it is not and somebody joins.
+func (g *group) becomeConsumers(joins bool) code.Code {
 	if g.consumers != nil {
 		return code.None
 	}
-	if g.state != Empty || len(g.pending) > 0 {
+	if !joins || g.state != Empty || len(g.pending) > 0 {
 		return code.GroupIDNotFound
 	}
 	if g.protocolType != "" {

@@ -21,6 +21,7 @@ import (
 // Version notes:
 //   - v1: a timestamp for each partition; v2-4: a retention for all
 //   - v7: group.instance.id
+//   - v9: STALE_MEMBER_EPOCH, to members by KIP-848; before it UNSUPPORTED_VERSION
 //   - v10: topics by id
 const offsetCommitShape = "s i@1 s@1 s@7 l@2-4 (s@0-9 u@10 (i l l@1-1 i@6 s))"
 
@@ -73,6 +74,9 @@ func offsetCommit(r *request) kmsg.Response {
 	results, ticket := r.groups.Commit(from, retention, commits)
 	set := func(c code.Code, k int) { resp.Topics[at[k][0]].Partitions[at[k][1]].ErrorCode = int16(c) }
 	for k, c := range results {
+		if c == code.StaleMemberEpoch && r.version < 9 {
+			c = code.UnsupportedVersion // the client's version does not know of groups by KIP-848
+		}
 		set(c, k)
 	}
 	r.settle(ticket, func(c code.Code) {
