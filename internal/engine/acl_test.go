@@ -177,6 +177,8 @@ func refusedRequests(topic [16]byte) map[int16]struct {
 		61: one(0, &kmsg.DescribeProducersRequest{Topics: []kmsg.DescribeProducersRequestTopic{{Topic: words, Partitions: []int32{0}}}}, topicCode),
 		65: one(0, &kmsg.DescribeTransactionsRequest{TransactionalIDs: []string{x}}, txn),
 		66: one(0, &kmsg.ListTransactionsRequest{}, code.None),
+		68: one(1, &kmsg.ConsumerGroupHeartbeatRequest{Group: g, MemberID: "m"}, group),
+		69: one(1, &kmsg.ConsumerGroupDescribeRequest{Groups: []string{g}}, group),
 		74: one(1, &kmsg.ListConfigResourcesRequest{}, cluster),
 		75: one(0, &kmsg.DescribeTopicPartitionsRequest{Topics: []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: words}}, ResponsePartitionLimit: 9}, topicCode),
 	}
