@@ -3,7 +3,8 @@
 #
 #   kgotest.sh ADDRESS [RECORDS [PATTERN]]
 #
-# The tests are built from the franz-go in this module's requirements, in a directory that is removed at the end.
+# The tests are built from the franz-go in this module's requirements, in a directory that is removed at the end. They run the
+# cases of the classic protocol and those of KIP-848; one that is skipped, because the server lacks something, is a failure.
 set -euo pipefail
 
 address=${1:?usage: kgotest.sh ADDRESS [RECORDS [PATTERN]]}
@@ -19,4 +20,6 @@ cp -r "$source/." "$work"
 chmod -R u+w "$work"
 cd "$work/pkg/kgo"
 GOFLAGS=-mod=mod go test -c -o "$work/kgotest" .
-KGO_SEEDS=$address KGO_TEST_RF=1 KGO_TEST_RECORDS=$records "$work/kgotest" -test.run "$pattern" -test.timeout 10m
+KGO_SEEDS=$address KGO_TEST_RF=1 KGO_TEST_RECORDS=$records "$work/kgotest" -test.run "$pattern" -test.timeout 10m -test.v |
+    tee "$work/log" | grep -E '^ *--- |^(ok|PASS|FAIL|panic)|_test.go:'
+! grep -q -e '--- SKIP' "$work/log"
