@@ -280,9 +280,11 @@ func (k *asking) local(ctx context.Context, parts []int32, yield func(state.Answ
 	return true, nil
 }
 
-// moved says of a partition that was here a moment ago, and is not any more, that it is moving.
+// moved says of a partition that was here a moment ago, and is not any more, that it is moving. Who asks for the local
+// rows of a key, or of given partitions, has not looked before whether they are here.
 func (k *asking) moved(err error) error {
-	if errors.Is(err, state.ErrNotLocal) && !k.q.Local {
+	asked := k.q.Local && (k.q.Partitions != nil || k.keyed())
+	if errors.Is(err, state.ErrNotLocal) && !asked {
 		return state.ErrRebalancing
 	}
 	return err

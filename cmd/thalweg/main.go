@@ -6,6 +6,7 @@
 //	thalweg consume lines -from-beginning -to-end
 //	thalweg groups describe wordcount -json
 //	thalweg users add ann <password                a user for thalweg serve -auth
+//	thalweg acls allow ann read -topic lines       for thalweg serve -auth -acls
 //	thalweg registry                               a schema registry, on http://127.0.0.1:8081
 //
 // The tools take -brokers, or -dir: the folder of a running server or program, in whose lock file its address stands.
@@ -27,11 +28,14 @@ import (
 type commandLine struct {
 	Serve    serve          `cmd:"" help:"Run the bundled log engine as a server that speaks the Kafka protocol."`
 	Topics   topics         `cmd:"" help:"List, describe, create and delete topics."`
+	Configs  configs        `cmd:"" help:"Show and change the settings of topics and brokers."`
 	Produce  produce        `cmd:"" help:"Write the lines of standard input to a topic, one record a line."`
 	Consume  consume        `cmd:"" help:"Print the records of a topic."`
+	Records  records        `cmd:"" help:"Delete the oldest records of partitions."`
 	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
 	Groups   groups         `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
 	Users    users          `cmd:"" help:"Add, list and delete users who may log in."`
+	ACLs     acls           `cmd:"" name:"acls" help:"List, add and remove ACLs: who may do what."`
 }
 
 // session is what a command has to work with.

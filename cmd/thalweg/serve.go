@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -24,18 +25,22 @@ const drain = 20 * time.Second
 
 // serve runs the engine until a signal.
 type serve struct {
-	Dir                string `help:"Folder of the log (default ${default}). That of a program which has ended serves that program's log." default:"thalweg" placeholder:"DIR"`
-	Listen             string `help:"Address to serve on (default ${default}). Port 0 takes a free one." default:"127.0.0.1:9092" placeholder:"HOST:PORT"`
-	Auth               bool   `help:"Ask clients to log in, by SASL SCRAM, or PLAIN over TLS or loopback. thalweg users adds users."`
-	TLSCert            string `help:"File of the server's certificate with its chain, in PEM: clients connect by TLS." name:"tls-cert" placeholder:"FILE"`
-	TLSKey             string `help:"File of the certificate's key, in PEM." name:"tls-key" placeholder:"FILE"`
-	TLSClientCA        string `help:"File of authorities, in PEM: clients need a certificate of theirs." name:"tls-client-ca" placeholder:"FILE"`
-	Insecure           bool   `help:"Allow an address beyond loopback without -auth and -tls-client-ca: anybody who reaches it can read and write everything."`
-	AutoCreate         bool   `help:"Make topics on first use."`
-	Partitions         int32  `help:"Partitions of topics that do not say how many." default:"1"`
-	TransactionVersion int    `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
-	JSON               bool   `help:"Print and log JSON." name:"json"`
-	Verbose            bool   `help:"Log more."`
+	Dir                string   `help:"Folder of the log (default ${default}). That of a program which has ended serves that program's log." default:"thalweg" placeholder:"DIR"`
+	Listen             string   `help:"Address to serve on (default ${default}). Port 0 takes a free one." default:"127.0.0.1:9092" placeholder:"HOST:PORT"`
+	Auth               bool     `help:"Ask clients to log in, by SASL SCRAM, or PLAIN over TLS or loopback. thalweg users adds users."`
+	ACLs               bool     `help:"Refuse clients what no ACL allows them. thalweg acls adds ACLs." name:"acls"`
+	SuperUser          []string `help:"Users who may do everything, whatever the ACLs say." placeholder:"NAME,..."`
+	TLSCert            string   `help:"File of the server's certificate with its chain, in PEM: clients connect by TLS." name:"tls-cert" placeholder:"FILE"`
+	TLSKey             string   `help:"File of the certificate's key, in PEM." name:"tls-key" placeholder:"FILE"`
+	TLSClientCA        string   `help:"File of authorities, in PEM: clients need a certificate of theirs." name:"tls-client-ca" placeholder:"FILE"`
+	Insecure           bool     `help:"Allow an address beyond loopback without -auth and -tls-client-ca: anybody who reaches it can read and write everything."`
+	Ops                string   `help:"Address of /metrics, for Prometheus, and /health; beyond loopback it needs -ops-token-file." placeholder:"HOST:PORT"`
+	OpsTokenFile       string   `help:"File whose first line requests to -ops have to bear as a token." name:"ops-token-file" placeholder:"FILE"`
+	AutoCreate         bool     `help:"Make topics on first use."`
+	Partitions         int32    `help:"Partitions of topics that do not say how many." default:"1"`
+	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
+	JSON               bool     `help:"Print and log JSON." name:"json"`
+	Verbose            bool     `help:"Log more."`
 }
 
 // Help is the long help of the command.
@@ -52,6 +57,7 @@ func (c *serve) Run(s session) (err error) {
 	}
 	logger := logTo(s, c.JSON, c.Verbose)
 	cfg := engine.Defaults()
+	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
 	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -76,9 +82,14 @@ func (c *serve) Run(s session) (err error) {
 		err = errors.Join(err, e.Close(ctx))
 		logger.Info("closed", "dir", dir)
 	}()
-	if c.Auth && e.Stats().Users == 0 {
-		return fmt.Errorf("serve: -auth, and nobody could log in: add a user first, thalweg users add NAME -dir %s", c.Dir)
+	if err := c.usable(e.Stats()); err != nil {
+		return err
 	}
+	ops, stop, err := c.serveOps(e)
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	c.warn(logger, l.Addr())
 	select {
 	case <-accepts.first:
@@ -87,7 +98,7 @@ func (c *serve) Run(s session) (err error) {
 	case <-s.ctx.Done():
 		return nil
 	}
-	if err := c.announce(s, l.Addr().String(), dir); err != nil {
+	if err := c.announce(s, l.Addr().String(), dir, ops); err != nil {
 		return err
 	}
 	select {
@@ -100,15 +111,20 @@ func (c *serve) Run(s session) (err error) {
 }
 
 // announce says that the server is ready.
-func (c *serve) announce(s session, addr, dir string) error {
+func (c *serve) announce(s session, addr, dir, ops string) error {
 	if c.JSON {
 		return printJSON(s.out, struct {
 			Serving string `json:"serving"`
 			Dir     string `json:"dir"`
 			PID     int    `json:"pid"`
-		}{addr, dir, os.Getpid()})
+			Ops     string `json:"ops,omitempty"`
+		}{addr, dir, os.Getpid(), ops})
 	}
-	_, err := fmt.Fprintf(s.out, "serving on %s\n", addr)
+	text := fmt.Sprintf("serving on %s\n", addr)
+	if ops != "" {
+		text += fmt.Sprintf("metrics on http://%s/metrics\n", ops)
+	}
+	_, err := io.WriteString(s.out, text)
 	return err
 }
 
@@ -129,6 +145,12 @@ func (c *serve) security() (sec engine.Security, err error) {
 	if !loopback(c.Listen) && !c.Auth && c.TLSClientCA == "" && !c.Insecure {
 		return sec, fmt.Errorf("%s is beyond loopback, and clients are asked for nothing: say -auth or -tls-client-ca, listen on 127.0.0.1, or say -insecure", c.Listen)
 	}
+	if c.ACLs && !c.Auth && c.TLSClientCA == "" {
+		return sec, errors.New("-acls is about users, and clients do not say who they are: say -auth or -tls-client-ca")
+	}
+	if len(c.SuperUser) > 0 && !c.ACLs {
+		return sec, errors.New("-super-user without -acls: everybody may do everything")
+	}
 	sec.SASL = c.Auth
 	if c.TLSCert == "" && c.TLSKey == "" && c.TLSClientCA == "" {
 		return sec, nil
@@ -143,6 +165,17 @@ func (c *serve) security() (sec engine.Security, err error) {
 		sec.TLS.ClientCAs, err = authorities("-tls-client-ca", c.TLSClientCA)
 	}
 	return sec, err
+}
+
+// usable refuses to serve where no client could do anything.
+func (c *serve) usable(s engine.Stats) error {
+	switch {
+	case c.Auth && s.Users == 0:
+		return fmt.Errorf("serve: -auth, and nobody could log in: add a user first, thalweg users add NAME -dir %s", c.Dir)
+	case c.ACLs && s.ACLs == 0 && len(c.SuperUser) == 0:
+		return fmt.Errorf("serve: -acls, and nobody could do anything: name a -super-user, or add ACLs first, thalweg acls allow NAME OPERATION -topic TOPIC -dir %s", c.Dir)
+	}
+	return nil
 }
 
 // warn says aloud what is open to others.

@@ -75,6 +75,7 @@ func fails(t *testing.T, want []string, args ...string) {
 type server struct {
 	cmd  *exec.Cmd
 	addr string
+	said string // at first
 	log  *bytes.Buffer
 }
 
@@ -98,7 +99,7 @@ func start(t *testing.T, dir string, args ...string) *server {
 		_ = s.cmd.Wait()
 		t.Fatalf("the server printed %q\n%s", first[:n], s.log)
 	}
-	s.addr = string(m[1]) + string(m[2])
+	s.addr, s.said = string(m[1])+string(m[2]), string(first[:n])
 	return s
 }
 

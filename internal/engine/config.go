@@ -22,6 +22,8 @@ type Config struct {
 	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms; 0: 30 min
 	TransactionVersion    int           // the finalized feature transaction.version, 1 or 2; 0: 2
 	MaxFrame              int32         // bytes of a request (socket.request.max.bytes); 0: 100 MiB
+	ACLs                  bool          // what no ACL allows is refused; clients of this process may do everything
+	SuperUsers            []string      // who may do everything: names they log in by, or subjects of certificates
 	Log                   log.Config    // of the storage; its clock and callbacks are filled in
 	ClampReplication      bool          // any replication factor is taken, and one replica made
 }

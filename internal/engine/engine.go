@@ -19,6 +19,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
 	"github.com/thalweg/thalweg/internal/engine/meta"
@@ -75,7 +76,7 @@ func Open(fs vfs.FS, dir string, cfg Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), d.Close())
 	}
 	e.serve.Go(func() {
-		if err := e.server.Serve(e.memory, wire.Security{}); err != nil {
+		if err := e.server.Serve(e.memory, wire.Security{Super: true}); err != nil {
 			cfg.Logger.Error("memory listener ended", "err", err)
 		}
 	})
@@ -118,10 +119,20 @@ func (e *Engine) assemble() error {
 	e.server = wire.NewServer(wire.Config{
 		Clock: e.cfg.Clock, Logger: e.cfg.Logger, AutoCreate: e.cfg.AutoCreate, DefaultPartitions: e.cfg.DefaultPartitions,
 		TransactionVersion: int16(e.cfg.TransactionVersion), MaxFrame: e.cfg.MaxFrame, ClampReplication: e.cfg.ClampReplication,
+		ACLs: e.cfg.ACLs, SuperUsers: principals(e.cfg.SuperUsers),
 	}, e.dir, e.meta, e.groups, e.txns)
 	e.memory = wire.NewMemListener(memoryAddr)
 	e.wake.Store(e.server)
 	return nil
+}
+
+// principals returns those of users.
+func principals(users []string) []string {
+	var all []string
+	for _, u := range users {
+		all = append(all, auth.Principal(u))
+	}
+	return all
 }
 
 // internal returns the partitions of a coordinator's topic, which it makes at the first start.
@@ -212,12 +223,13 @@ type Stats struct {
 	Groups       int
 	Transactions int // transactional ids known
 	Users        int // who may log in
+	ACLs         int
 	LeaderEpoch  int32
 }
 
 // Stats returns the numbers now.
 func (e *Engine) Stats() Stats {
-	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), Users: len(e.meta.Users()), LeaderEpoch: e.dir.LeaderEpoch()}
+	s := Stats{Connections: e.server.Connections(), Groups: e.groups.Count(), Transactions: e.txns.Count(), Users: len(e.meta.Users()), ACLs: e.meta.ACLs().Len(), LeaderEpoch: e.dir.LeaderEpoch()}
 	for _, t := range e.meta.Topics() {
 		s.Topics++
 		for i := range t.Partitions {

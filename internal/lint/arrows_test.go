@@ -36,9 +36,11 @@ var arrows = map[string][]string{
 	"internal/task/tasktest": {"internal/task"},
 	"internal/kafka":         {"internal/batch", "internal/edge"},
 	"internal/runtime":       {"internal/task", "internal/kafka"},
-	"internal/ops":           {"internal/runtime"},
+	"internal/ops":           {"internal/runtime", "internal/ops/surface"},
+	"internal/ops/surface":   {},
 
 	"internal/engine":         {"internal/engine/wire"},
+	"internal/engine/metrics": {"internal/engine", "internal/ops/surface"},
 	"internal/engine/wire":    {"internal/engine/coord", "internal/engine/meta"},
 	"internal/engine/coord":   {"internal/engine/journal", "internal/engine/code"},
 	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code", "internal/engine/auth"},
@@ -56,7 +58,7 @@ var arrows = map[string][]string{
 	"internal/model":            {}, // its tests use the public packages
 	"internal/conformance/pack": {"internal/conformance"},
 
-	"cmd/thalweg":   {"internal/engine", "internal/kafka", "internal/registry/topic"},
+	"cmd/thalweg":   {"internal/engine", "internal/engine/metrics", "internal/kafka", "internal/registry/topic"},
 	"internal/lint": {},
 }
 

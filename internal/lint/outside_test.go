@@ -28,7 +28,7 @@ var outside = []struct {
 	{"github.com/klauspost/compress", []string{"internal/batch"}, nil, "gzip, snappy and zstd of record batches"},
 	{"github.com/pierrec/lz4/v4", []string{"internal/batch"}, nil, "lz4 of record batches"},
 	{"github.com/twmb/murmur3", []string{"table"}, []string{"internal/model"}, "the hash of foreign-key joins"},
-	{"github.com/prometheus/client_golang", []string{"internal/ops"}, nil, "metrics"},
+	{"github.com/prometheus/client_golang", []string{"internal/ops", "internal/engine/metrics"}, nil, "metrics"},
 	{"github.com/linkedin/goavro/v2", []string{"serde/avro"}, nil, "the binary encoding of Avro"},
 	{"google.golang.org/protobuf", []string{"serde/protobuf", "serde/registry", "internal/protofile", "internal/registry", "examples/enrich"}, []string{"cmd/thalweg"}, "protobuf messages"},
 	{"github.com/bufbuild/protocompile", []string{"internal/protofile"}, nil, "the text of .proto files"},

@@ -2,7 +2,6 @@
 package ops
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/thalweg/thalweg/internal/ops/surface"
 	"github.com/thalweg/thalweg/internal/runtime"
 )
 
@@ -31,40 +31,19 @@ func Handler(s Source, token string) http.Handler {
 	reg.MustRegister(&collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Health()) })
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { surface.Answer(w, s.Health()) })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		select {
 		case <-s.Ready:
-			answer(w, s.Health())
+			surface.Answer(w, s.Health())
 		default:
-			answer(w, fmt.Errorf("not ready: stores are being restored, or no tasks are assigned yet"))
+			surface.Answer(w, fmt.Errorf("not ready: stores are being restored, or no tasks are assigned yet"))
 		}
 	})
 	if s.Ask != nil {
 		mux.Handle("POST /query", queries(s.Ask, s.ScanLimit))
 	}
-	if token == "" {
-		return mux
-	}
-	want := []byte("Bearer " + token)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "unauthorized", http.StatusUnauthorized)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-func answer(w http.ResponseWriter, err error) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintln(w, err)
-		return
-	}
-	fmt.Fprintln(w, "ok")
+	return surface.Guard(mux, token)
 }
 
 // collector turns snapshots into metrics, when they are asked for.

@@ -172,6 +172,12 @@ func (s *Txns) finish(t *txn) {
 		s.cfg.Logf("transaction %q: %v", t.id, err)
 		t.progress = before
 		s.retry(t)
+		return
+	}
+	if e.commit {
+		s.committed.Add(1)
+	} else {
+		s.aborted.Add(1)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/engine/code"
@@ -72,6 +73,8 @@ type Txns struct {
 	dir      *log.Dir
 	groups   *Groups
 	journals []*journal.Journal
+
+	committed, aborted atomic.Uint64 // since the start
 
 	mu        sync.Mutex // protects following fields
 	txns      map[string]*txn
@@ -334,6 +337,28 @@ func (s *Txns) sweep() {
 
 func (s *Txns) journal(id string) *journal.Journal {
 	return s.journals[partitionFor(id, len(s.journals))]
+}
+
+// TxnStats are numbers about transactions.
+type TxnStats struct {
+	Open               int    // begun, and not at their end; those whose markers are being written are
+	Committed, Aborted uint64 // since the start; aborts of what was not begun, which fence producers, count
+}
+
+// Stats returns the numbers now.
+func (s *Txns) Stats() TxnStats {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.txns))
+	s.mu.Unlock()
+	st := TxnStats{Committed: s.committed.Load(), Aborted: s.aborted.Load()}
+	for _, t := range all {
+		t.mu.Lock()
+		if t.state == TxnOngoing || t.ending != nil {
+			st.Open++
+		}
+		t.mu.Unlock()
+	}
+	return st
 }
 
 // Count returns the number of transactional ids.

@@ -47,10 +47,15 @@ func (p *Partition) compact(now int64, force bool) error {
 	if c == nil || c.from >= c.to && !force {
 		return nil
 	}
-	if err := c.mapKeys(); err != nil {
-		return err
+	began := p.d.cfg.Clock.Now()
+	if err = c.mapKeys(); err == nil {
+		err = c.rewrite()
 	}
-	return c.rewrite()
+	if err == nil {
+		p.d.counters.compactions.Add(1)
+		p.d.counters.compactTime.Add(int64(p.d.cfg.Clock.Now().Sub(began)))
+	}
+	return err
 }
 
 // dueLocked says whether there is enough to clean, and closes the active segment if it is to be included.
@@ -284,5 +289,6 @@ func (c *compaction) swap(out *segment, group []*segment, done int64) error {
 			return fmt.Errorf("log: remove %s: %w", s.path(logExt), err)
 		}
 	}
+	p.d.counters.compacted.Add(sizeOf(group) - out.size)
 	return nil
 }

@@ -20,15 +20,16 @@ const (
 
 // Dir is a locked data directory with all its logs. All its methods may be called concurrently.
 type Dir struct {
-	fs    vfs.FS
-	dir   string
-	cfg   Config
-	lock  *dirLock
-	wal   *wal
-	disk  *diskGuard
-	state state
-	clean bool
-	tails atomic.Int64 // bytes held in memory for reads
+	fs       vfs.FS
+	dir      string
+	cfg      Config
+	lock     *dirLock
+	wal      *wal
+	disk     *diskGuard
+	state    state
+	clean    bool
+	tails    atomic.Int64 // bytes held in memory for reads
+	counters counters
 
 	flushDue chan struct{} // to the flusher
 	roundDue chan struct{} // to the cleaner
@@ -68,6 +69,7 @@ func Open(fs vfs.FS, dir string, cfg Config) (*Dir, error) {
 	d.wal = newWAL(fs, fs.PathJoin(dir, walDir), &d.cfg)
 	d.wal.full = func() { kick(d.flushDue) }
 	d.wal.failed = d.fail
+	d.wal.counters = &d.counters
 	if err = d.open(); err != nil {
 		d.closeLogs()
 		return nil, errors.Join(fmt.Errorf("log: open %s: %w", dir, err), d.wal.closeFiles(), lock.release())
@@ -189,6 +191,15 @@ func (d *Dir) recover() error {
 		d.cfg.OnError(p.id, p.err)
 	}
 	return nil
+}
+
+// Path returns where it is.
+func (d *Dir) Path() string { return d.dir }
+
+// DiskUsage returns the bytes of the disk it is on, and those that are free.
+func (d *Dir) DiskUsage() (total, free uint64, err error) {
+	u, err := d.fs.GetDiskUsage(d.dir)
+	return u.TotalBytes, u.AvailBytes, err
 }
 
 // SetLockInfo replaces the text beside the pid in the lock file: the address others can connect to.

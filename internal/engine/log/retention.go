@@ -80,6 +80,7 @@ func (p *Partition) trim() error {
 			return fmt.Errorf("log: remove %s: %w", s.path(logExt), err)
 		}
 	}
+	p.d.counters.expired.Add(sizeOf(gone))
 	return nil
 }
 

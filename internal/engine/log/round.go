@@ -26,6 +26,7 @@ func (d *Dir) cleaner() {
 			}
 			p.sweep()
 			if err := p.Clean(false); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrOffline) {
+				d.counters.cleanFailures.Add(1)
 				d.cfg.Logf("log: cleaning %s (%s): %v", p.Name(), p.id, err)
 			}
 		}

@@ -35,20 +35,21 @@ type group struct {
 // wal is the commit WAL of a directory. Partitions queue frames; the committer goroutine, run, is the only one that
 // touches the current file.
 type wal struct {
-	fs     vfs.FS
-	dir    string
-	clock  Clock
-	policy FlushPolicy
-	limit  int64         // size of a file
-	full   func()        // a file became full: flush
-	failed func(error)   // called once
-	wake   chan struct{} // to the committer: something is queued, or to be synced
-	quit   chan struct{} // to the committer: write what there is and return
-	exited chan struct{} // the committer returned
-	synced atomic.Uint64 // all up to here is on disk
-	done   atomic.Uint64 // all up to here counts as durable, by the policy
-	cur    *walFile      // the committer's
-	num    uint64        // of cur
+	fs       vfs.FS
+	dir      string
+	clock    Clock
+	policy   FlushPolicy
+	limit    int64       // size of a file
+	full     func()      // a file became full: flush
+	failed   func(error) // called once
+	counters *counters
+	wake     chan struct{} // to the committer: something is queued, or to be synced
+	quit     chan struct{} // to the committer: write what there is and return
+	exited   chan struct{} // the committer returned
+	synced   atomic.Uint64 // all up to here is on disk
+	done     atomic.Uint64 // all up to here counts as durable, by the policy
+	cur      *walFile      // the committer's
+	num      uint64        // of cur
 
 	mu sync.Mutex // protects following fields
 	//
@@ -206,11 +207,19 @@ func (w *wal) write(g *group, force bool) error {
 		w.cur.last = g.last
 	}
 	if force || w.policy == FlushCommit {
-		if err := w.cur.f.SyncData(); err != nil {
-			return fmt.Errorf("log: sync %s: %w", walName(w.cur.slot), err)
-		}
-		w.synced.Store(w.cur.last)
+		return w.sync()
 	}
+	return nil
+}
+
+// sync brings the current file to disk.
+func (w *wal) sync() error {
+	began := w.clock.Now()
+	if err := w.cur.f.SyncData(); err != nil {
+		return fmt.Errorf("log: sync %s: %w", walName(w.cur.slot), err)
+	}
+	w.counters.synced(w.clock.Now().Sub(began))
+	w.synced.Store(w.cur.last)
 	return nil
 }
 
@@ -236,10 +245,9 @@ func (w *wal) put(b []byte) error {
 // rotate closes the current file, if any, and begins the next.
 func (w *wal) rotate() error {
 	if w.cur != nil {
-		if err := w.cur.f.SyncData(); err != nil {
-			return fmt.Errorf("log: sync %s: %w", walName(w.cur.slot), err)
+		if err := w.sync(); err != nil {
+			return err
 		}
-		w.synced.Store(w.cur.last)
 	}
 	w.mu.Lock()
 	next := &walFile{num: w.num + 1, salt: rand.Uint64(), first: w.done.Load() + 1, pos: walHeaderSize}

@@ -1,5 +1,5 @@
 // Package meta keeps what the engine knows beside the logs themselves: the topics with their ids and configs, the
-// cluster's id, the users, and which producer ids were given out. It lies in a compacted partition of the same data directory,
+// cluster's id, the users and ACLs, and which producer ids were given out. It lies in a compacted partition of the same data directory,
 // so that one commit log makes it durable together with the rest.
 package meta
 
@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/journal"
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
@@ -71,6 +72,9 @@ type Store struct {
 	users     map[string]*User
 	decoys    []byte // the secret of credentials of users who do not exist
 
+	acls     atomic.Pointer[auth.ACLs]
+	replayed map[auth.ACL]struct{} // nil after Open
+
 	ids struct {
 		sync.Mutex
 		next, reserved int64 // reserved is durable: ids below it may have been given out
@@ -90,6 +94,7 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 	s := &Store{
 		dir: dir, journal: journal.New(p, clock), newID: newID,
 		byName: map[string]*Topic{}, byID: map[[16]byte]*Topic{}, merged: map[string]string{}, users: map[string]*User{},
+		replayed: map[auth.ACL]struct{}{},
 	}
 	var r batch.Record
 	err := journal.Replay(p, func(b journal.Replayed) error {
@@ -103,6 +108,8 @@ func Open(dir *log.Dir, clock log.Clock, clusterID string, newID func() [16]byte
 	if err != nil {
 		return nil, fmt.Errorf("meta: %w", err)
 	}
+	s.acls.Store(auth.NewACLs(s.replayed))
+	s.replayed = nil
 	if err := s.settle(); err != nil {
 		return nil, err
 	}
@@ -119,6 +126,7 @@ const (
 	keyDecoys      = "decoys"
 	keyTopic       = "topic/"
 	keyUser        = "user/"
+	keyACL         = "acl/"
 )
 
 func (s *Store) replay(key string, value []byte) error {
@@ -134,6 +142,8 @@ func (s *Store) replay(key string, value []byte) error {
 		return json.Unmarshal(value, &s.decoys)
 	case strings.HasPrefix(key, keyUser):
 		return s.replayUser(key[len(keyUser):], value)
+	case strings.HasPrefix(key, keyACL):
+		return replayACL(s.replayed, key[len(keyACL):], value)
 	case strings.HasPrefix(key, keyTopic):
 		if value == nil {
 			s.drop(key[len(keyTopic):])
@@ -210,12 +220,17 @@ func (s *Store) write(key string, value any) error {
 			return fmt.Errorf("meta: %s: %w", key, err)
 		}
 	}
-	t, err := s.journal.Append(e)
+	return s.append(e)
+}
+
+// append appends records together and waits until they are durable.
+func (s *Store) append(entries ...journal.Entry) error {
+	t, err := s.journal.Append(entries...)
 	if err != nil {
 		return fmt.Errorf("meta: %w", err)
 	}
 	if err := s.dir.WaitDurable(context.Background(), t); err != nil {
-		return fmt.Errorf("meta: %s: %w", key, err)
+		return fmt.Errorf("meta: %s: %w", entries[0].Key, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
@@ -64,20 +65,14 @@ func produce(r *request) kmsg.Response {
 func (p *production) topic(rt *kmsg.ProduceRequestTopic) {
 	st := kmsg.NewProduceResponseTopic()
 	st.Topic, st.TopicID = rt.Topic, rt.TopicID
-	var t *meta.Topic
-	unknown := code.UnknownTopicOrPartition
-	if p.version >= 13 {
-		t, unknown = p.meta.TopicByID(rt.TopicID), code.UnknownTopicID
-	} else {
-		t = p.meta.Topic(rt.Topic)
-	}
+	t, c := p.reach(rt.Topic, rt.TopicID, p.version >= 13)
 	for i := range rt.Partitions {
 		rp := &rt.Partitions[i]
 		sp := kmsg.NewProduceResponseTopicPartition()
 		sp.Partition = rp.Partition
 		sp.BaseOffset, sp.LogAppendTime, sp.LogStartOffset = -1, -1, -1
-		if t == nil {
-			sp.ErrorCode = int16(unknown)
+		if c != code.None {
+			sp.ErrorCode = int16(c)
 		} else {
 			p.partition(t, rp, &sp)
 		}
@@ -114,6 +109,9 @@ func (p *production) append(t *meta.Topic, l *log.Partition, rp *kmsg.ProduceReq
 	b, h, err := p.admit(t, rp.Records)
 	if err != nil {
 		return err
+	}
+	if h.Transactional() && !p.may(auth.TransactionalID, deref(p.req.TransactionID)) {
+		return code.TransactionalIDAuthorizationFailed
 	}
 	var done log.Appended
 	write := func() (err error) {

@@ -36,7 +36,7 @@ func listOffsets(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for i := range req.Topics {
 		rt := &req.Topics[i]
-		t := r.meta.Topic(rt.Topic)
+		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
 		st := kmsg.NewListOffsetsResponseTopic()
 		st.Topic = rt.Topic
 		for j := range rt.Partitions {
@@ -48,7 +48,9 @@ func listOffsets(r *request) kmsg.Response {
 			if r.version >= 4 {
 				epoch = rp.CurrentLeaderEpoch
 			}
-			if p == nil {
+			if unreached != code.None {
+				sp.ErrorCode = int16(unreached)
+			} else if p == nil {
 				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
 			} else if c := r.checkEpoch(epoch); c != code.None {
 				sp.ErrorCode = int16(c)

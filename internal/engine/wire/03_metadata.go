@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -12,16 +13,13 @@ import (
 // Behavior:
 //   - One broker, which is the controller, at the address of the listener the client came by.
 //   - A topic that may be made on first use is made first and then answered with its leader.
-//   - No authorized operations: every field for them says "not asked for".
+//   - Topics that the client may not describe are left out of all topics, and refused by name.
 //
 // Version notes:
 //   - v0: an empty list asks for all topics; from v1 on null does, and empty asks for none
 //   - v4: AllowAutoTopicCreation; before it every request allows it
 //   - v10: topic ids; v12: topics asked for by id alone
 const metadataShape = "(u@10 s) b@4 b@8-10 b@8"
-
-// noOperations is the value of authorized operations nobody asked for.
-const noOperations = -1 << 31
 
 func metadata(r *request) kmsg.Response {
 	req := r.body.(*kmsg.MetadataRequest)
@@ -31,10 +29,12 @@ func metadata(r *request) kmsg.Response {
 	resp.Brokers = append(resp.Brokers, b)
 	resp.ClusterID = kmsg.StringPtr(r.meta.ClusterID())
 	resp.ControllerID = nodeID
-	resp.AuthorizedOperations = noOperations
+	resp.AuthorizedOperations = r.authorizedCluster(req.IncludeClusterAuthorizedOperations)
 	if req.Topics == nil || r.version == 0 && len(req.Topics) == 0 {
 		for _, t := range r.meta.Topics() {
-			resp.Topics = append(resp.Topics, r.metadataTopic(t))
+			if r.may(auth.Topic, t.Name) {
+				resp.Topics = append(resp.Topics, r.metadataTopic(t))
+			}
 		}
 		return resp
 	}
@@ -57,11 +57,12 @@ func metadata(r *request) kmsg.Response {
 }
 
 func (r *request) metadataByID(id [16]byte) kmsg.MetadataResponseTopic {
-	if t := r.meta.TopicByID(id); t != nil {
+	t, c := r.reach("", id, true)
+	if c == code.None {
 		return r.metadataTopic(t)
 	}
 	st := kmsg.NewMetadataResponseTopic()
-	st.TopicID, st.ErrorCode, st.AuthorizedOperations = id, int16(code.UnknownTopicID), noOperations
+	st.TopicID, st.ErrorCode, st.AuthorizedOperations = id, int16(c), noOperations
 	if r.version < 12 {
 		st.Topic = kmsg.StringPtr("")
 	}
@@ -71,7 +72,9 @@ func (r *request) metadataByID(id [16]byte) kmsg.MetadataResponseTopic {
 func (r *request) metadataByName(name string, create bool) kmsg.MetadataResponseTopic {
 	t := r.meta.Topic(name)
 	err := meta.CheckName(name)
-	if t == nil && err == nil && create {
+	if c := r.refusal(auth.Topic, name); c != code.None {
+		t, err = nil, c
+	} else if t == nil && err == nil && create {
 		t, err = r.autoCreate(name)
 	}
 	if t != nil {
@@ -88,6 +91,9 @@ func (r *request) metadataByName(name string, create bool) kmsg.MetadataResponse
 
 // autoCreate makes a topic on its first use.
 func (r *request) autoCreate(name string) (*meta.Topic, error) {
+	if !r.mayAlso(auth.Create, auth.Cluster, auth.ClusterName) && !r.mayAlso(auth.Create, auth.Topic, name) {
+		return nil, code.TopicAuthorizationFailed
+	}
 	t, err := r.meta.Create(meta.Spec{Name: name, Partitions: r.cfg.DefaultPartitions, Replicas: 1})
 	if errorCode(err) == code.TopicAlreadyExists {
 		return r.meta.Topic(name), nil // another connection was faster
@@ -97,7 +103,7 @@ func (r *request) autoCreate(name string) (*meta.Topic, error) {
 
 func (r *request) metadataTopic(t *meta.Topic) kmsg.MetadataResponseTopic {
 	st := kmsg.NewMetadataResponseTopic()
-	st.Topic, st.TopicID, st.IsInternal, st.AuthorizedOperations = &t.Name, t.ID, t.Internal(), noOperations
+	st.Topic, st.TopicID, st.IsInternal, st.AuthorizedOperations = &t.Name, t.ID, t.Internal(), r.authorized(r.body.(*kmsg.MetadataRequest).IncludeTopicAuthorizedOperations, auth.Topic, t.Name)
 	st.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
 	self := []int32{nodeID}
 	for i := range st.Partitions {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
@@ -34,6 +35,7 @@ func offsetCommit(r *request) kmsg.Response {
 	if r.version >= 2 && r.version <= 4 && req.RetentionTimeMillis >= 0 {
 		retention = time.Duration(req.RetentionTimeMillis) * time.Millisecond
 	}
+	refused := r.refusal(auth.Group, req.Group)
 	var commits []coord.Commit
 	var at [][2]int // where the answer to each commit belongs
 	for i := range req.Topics {
@@ -45,6 +47,9 @@ func offsetCommit(r *request) kmsg.Response {
 			sp := kmsg.NewOffsetCommitResponseTopicPartition()
 			sp.Partition = rp.Partition
 			name, c := r.topicPartition(rt.Topic, rt.TopicID, r.version >= 10, rp.Partition)
+			if refused != code.None {
+				c = refused
+			}
 			if sp.ErrorCode = int16(c); c == code.None {
 				x := coord.Commit{
 					TopicPartition: coord.TopicPartition{Topic: name, Partition: rp.Partition},
@@ -62,6 +67,9 @@ func offsetCommit(r *request) kmsg.Response {
 		}
 		resp.Topics = append(resp.Topics, st)
 	}
+	if refused != code.None {
+		return resp
+	}
 	results, ticket := r.groups.Commit(from, retention, commits)
 	set := func(c code.Code, k int) { resp.Topics[at[k][0]].Partitions[at[k][1]].ErrorCode = int16(c) }
 	for k, c := range results {
@@ -77,15 +85,12 @@ func offsetCommit(r *request) kmsg.Response {
 	return resp
 }
 
-// topicPartition resolves a partition by its topic's name or id.
+// topicPartition resolves a partition by its topic's name or id, if the client may do what r does.
 func (r *request) topicPartition(name string, id [16]byte, byID bool, partition int32) (string, code.Code) {
-	t, unknown := r.meta.Topic(name), code.UnknownTopicOrPartition
-	if byID {
-		t, unknown = r.meta.TopicByID(id), code.UnknownTopicID
-	}
+	t, c := r.reach(name, id, byID)
 	switch {
 	case t == nil:
-		return "", unknown
+		return "", c
 	case partition < 0 || partition >= t.Partitions:
 		return "", code.UnknownTopicOrPartition
 	}

@@ -1,8 +1,12 @@
 package wire
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
@@ -49,13 +53,25 @@ func (r *request) offsetFetchOne(req *kmsg.OffsetFetchRequest, resp *kmsg.Offset
 	if req.Topics != nil || r.version < 2 {
 		parts = []coord.TopicPartition{}
 	}
+	whole := r.refusal(auth.Group, req.Group)
+	var hidden []coord.Fetched
 	for i := range req.Topics {
-		for _, p := range req.Topics[i].Partitions {
-			parts = append(parts, coord.TopicPartition{Topic: req.Topics[i].Topic, Partition: p})
+		rt := &req.Topics[i]
+		for _, p := range rt.Partitions {
+			tp := coord.TopicPartition{Topic: rt.Topic, Partition: p}
+			if c := cmp.Or(whole, r.refusal(auth.Topic, rt.Topic)); c == code.None {
+				parts = append(parts, tp)
+			} else if whole == code.None || r.version < 2 { // which has no error for the whole
+				hidden = append(hidden, coord.Fetched{TopicPartition: tp, Offset: -1, LeaderEpoch: -1, Code: c})
+			}
 		}
 	}
+	if whole != code.None {
+		parts = []coord.TopicPartition{}
+	}
 	found, ticket, c := r.groups.Fetch(req.Group, parts, req.RequireStable)
-	resp.ErrorCode = int16(c)
+	resp.ErrorCode = int16(cmp.Or(whole, c))
+	found = append(slices.DeleteFunc(found, func(f coord.Fetched) bool { return !r.may(auth.Topic, f.Topic) }), hidden...)
 	for _, f := range found {
 		if n := len(resp.Topics); n == 0 || resp.Topics[n-1].Topic != f.Topic {
 			st := kmsg.NewOffsetFetchResponseTopic()
@@ -80,6 +96,10 @@ func (r *request) offsetFetchOne(req *kmsg.OffsetFetchRequest, resp *kmsg.Offset
 func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool) (kmsg.OffsetFetchResponseGroup, log.Ticket) {
 	sg := kmsg.NewOffsetFetchResponseGroup()
 	sg.Group = rg.Group
+	if c := r.refusal(auth.Group, rg.Group); c != code.None {
+		sg.ErrorCode = int16(c)
+		return sg, 0
+	}
 	byID := r.version >= 10
 	ids := map[string][16]byte{}
 	var parts []coord.TopicPartition
@@ -89,14 +109,18 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	for i := range rg.Topics {
 		rt := &rg.Topics[i]
 		name := rt.Topic
-		if byID {
-			t := r.meta.TopicByID(rt.TopicID)
-			if t == nil {
-				sg.Topics = append(sg.Topics, unknownOffsets(rt))
-				continue
-			}
+		var c code.Code
+		if !byID {
+			c = r.refusal(auth.Topic, name)
+		} else if t, unreached := r.reach("", rt.TopicID, true); t == nil {
+			c = unreached
+		} else {
 			name = t.Name
 			ids[name] = t.ID
+		}
+		if c != code.None {
+			sg.Topics = append(sg.Topics, unreachedOffsets(rt, c))
+			continue
 		}
 		for _, p := range rt.Partitions {
 			parts = append(parts, coord.TopicPartition{Topic: name, Partition: p})
@@ -106,6 +130,9 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	sg.ErrorCode = int16(c)
 	last := ""
 	for _, f := range found {
+		if rg.Topics == nil && !r.may(auth.Topic, f.Topic) {
+			continue
+		}
 		if byID && rg.Topics == nil {
 			t := r.meta.Topic(f.Topic)
 			if t == nil {
@@ -127,14 +154,14 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	return sg, ticket
 }
 
-// unknownOffsets answers a topic whose id is not known.
-func unknownOffsets(rt *kmsg.OffsetFetchRequestGroupTopic) kmsg.OffsetFetchResponseGroupTopic {
+// unreachedOffsets answers a topic whose id is not known, or that the client may not describe.
+func unreachedOffsets(rt *kmsg.OffsetFetchRequestGroupTopic, c code.Code) kmsg.OffsetFetchResponseGroupTopic {
 	st := kmsg.NewOffsetFetchResponseGroupTopic()
-	st.TopicID = rt.TopicID
+	st.Topic, st.TopicID = rt.Topic, rt.TopicID
 	for _, p := range rt.Partitions {
 		sp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
 		sp.Partition, sp.Offset, sp.LeaderEpoch, sp.Metadata = p, -1, -1, kmsg.StringPtr("")
-		sp.ErrorCode = int16(code.UnknownTopicID)
+		sp.ErrorCode = int16(c)
 		st.Partitions = append(st.Partitions, sp)
 	}
 	return st

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
@@ -19,24 +20,27 @@ const findCoordinatorShape = "s@0-3 b@1 [@4 s]"
 func findCoordinator(r *request) kmsg.Response {
 	req := r.body.(*kmsg.FindCoordinatorRequest)
 	resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
-	c := code.None
-	if req.CoordinatorType < 0 || req.CoordinatorType > 1 {
-		c = code.InvalidRequest
-	}
 	if r.version < 4 {
-		resp.ErrorCode, resp.NodeID, resp.Host, resp.Port = r.coordinator(c)
+		resp.ErrorCode, resp.NodeID, resp.Host, resp.Port = r.coordinator(req.CoordinatorKey, req.CoordinatorType)
 		return resp
 	}
 	for _, key := range req.CoordinatorKeys {
 		sc := kmsg.NewFindCoordinatorResponseCoordinator()
 		sc.Key = key
-		sc.ErrorCode, sc.NodeID, sc.Host, sc.Port = r.coordinator(c)
+		sc.ErrorCode, sc.NodeID, sc.Host, sc.Port = r.coordinator(key, req.CoordinatorType)
 		resp.Coordinators = append(resp.Coordinators, sc)
 	}
 	return resp
 }
 
-func (r *request) coordinator(c code.Code) (errorCode int16, node int32, host string, port int32) {
+func (r *request) coordinator(key string, kind int8) (errorCode int16, node int32, host string, port int32) {
+	c := code.InvalidRequest
+	switch kind {
+	case 0:
+		c = r.refusal(auth.Group, key)
+	case 1:
+		c = r.refusal(auth.TransactionalID, key)
+	}
 	if c != code.None {
 		return int16(c), -1, "", -1
 	}

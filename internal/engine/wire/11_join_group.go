@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -27,6 +28,10 @@ const joinGroupShape = "s i i@1 s s@5 s (s y) s@8"
 func joinGroup(r *request) kmsg.Response {
 	req := r.body.(*kmsg.JoinGroupRequest)
 	resp := req.ResponseKind().(*kmsg.JoinGroupResponse)
+	if c := r.refusal(auth.Group, req.Group); c != code.None {
+		r.joined(resp, &coord.JoinResult{Code: c, Generation: -1})
+		return resp
+	}
 	j := coord.Join{
 		Group: req.Group, MemberID: req.MemberID, Instance: req.InstanceID, ProtocolType: req.ProtocolType,
 		Session: time.Duration(req.SessionTimeoutMillis) * time.Millisecond,

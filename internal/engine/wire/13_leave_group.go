@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -19,6 +20,10 @@ const leaveGroupShape = "s s@0-2 (@3 s s s@5)"
 func leaveGroup(r *request) kmsg.Response {
 	req := r.body.(*kmsg.LeaveGroupRequest)
 	resp := req.ResponseKind().(*kmsg.LeaveGroupResponse)
+	if c := r.refusal(auth.Group, req.Group); c != code.None {
+		resp.ErrorCode = int16(c)
+		return resp
+	}
 	leavers := []coord.Leaver{{MemberID: req.MemberID}}
 	if r.version >= 3 {
 		leavers = leavers[:0]

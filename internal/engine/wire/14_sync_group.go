@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -22,6 +23,10 @@ const syncGroupShape = "s i s s@3 s@5 s@5 (s y)"
 func syncGroup(r *request) kmsg.Response {
 	req := r.body.(*kmsg.SyncGroupRequest)
 	resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
+	if c := r.refusal(auth.Group, req.Group); c != code.None {
+		resp.ErrorCode, resp.MemberAssignment = int16(c), []byte{}
+		return resp
+	}
 	y := coord.Sync{
 		Group: req.Group, Generation: req.Generation, MemberID: req.MemberID, Instance: req.InstanceID,
 		ProtocolType: req.ProtocolType, Protocol: req.Protocol, Assignments: map[string][]byte{},

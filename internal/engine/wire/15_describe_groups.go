@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -21,10 +22,15 @@ func describeGroups(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeGroupsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	for _, id := range req.Groups {
-		d, c := r.groups.Describe(id)
 		sg := kmsg.NewDescribeGroupsResponseGroup()
+		if c := r.refusal(auth.Group, id); c != code.None {
+			sg.Group, sg.ErrorCode, sg.AuthorizedOperations = id, int16(c), noOperations
+			resp.Groups = append(resp.Groups, sg)
+			continue
+		}
+		d, c := r.groups.Describe(id)
 		sg.Group, sg.State, sg.ProtocolType, sg.Protocol = id, d.State, d.ProtocolType, d.Protocol
-		sg.AuthorizedOperations = noOperations
+		sg.AuthorizedOperations = r.authorized(req.IncludeAuthorizedOperations, auth.Group, id)
 		switch {
 		case c == code.GroupIDNotFound && r.version < 6:
 			sg.State = coord.Dead.String()

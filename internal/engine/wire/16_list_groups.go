@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/engine/auth"
 )
 
 // ListGroups: v0-5
 //
 // Behavior:
-//   - Lists every group, those that only hold offsets included.
+//   - Lists every group that the client may describe, those that only hold offsets included.
 //
 // Version notes:
 //   - v4: states, and a filter by them
@@ -26,8 +28,9 @@ func listGroups(r *request) kmsg.Response {
 	if !chosen(req.TypesFilter, classicType) {
 		return resp
 	}
+	all := r.may(auth.Cluster, auth.ClusterName)
 	for _, g := range r.groups.List() {
-		if !chosen(req.StatesFilter, g.State) {
+		if !chosen(req.StatesFilter, g.State) || !all && !r.may(auth.Group, g.ID) {
 			continue
 		}
 		sg := kmsg.NewListGroupsResponseGroup()

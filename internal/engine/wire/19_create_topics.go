@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -63,6 +64,11 @@ func topicError(err error) (int16, *string) {
 }
 
 func (r *request) createTopic(rt *kmsg.CreateTopicsRequestTopic, validateOnly bool, st *kmsg.CreateTopicsResponseTopic) error {
+	if !r.may(auth.Cluster, auth.ClusterName) {
+		if err := r.refused(auth.Topic, rt.Topic); err != nil {
+			return err
+		}
+	}
 	spec := meta.Spec{Name: rt.Topic, Partitions: rt.NumPartitions, Replicas: rt.ReplicationFactor, Configs: map[string]string{}}
 	for _, c := range rt.Configs {
 		if c.Value == nil {
@@ -83,7 +89,12 @@ func (r *request) createTopic(rt *kmsg.CreateTopicsRequestTopic, validateOnly bo
 			return err
 		}
 	}
-	st.TopicID, st.NumPartitions, st.ReplicationFactor = t.ID, t.Partitions, max(t.Replicas, 1)
+	st.TopicID = t.ID
+	if !r.mayAlso(auth.DescribeConfigs, auth.Topic, t.Name) {
+		st.ConfigErrorCode = int16(code.TopicAuthorizationFailed)
+		return nil
+	}
+	st.NumPartitions, st.ReplicationFactor = t.Partitions, max(t.Replicas, 1)
 	st.Configs = []kmsg.CreateTopicsResponseTopicConfig{}
 	for i := range meta.TopicConfigs {
 		c := &meta.TopicConfigs[i]

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -23,33 +24,39 @@ func deleteTopics(r *request) kmsg.Response {
 		st := kmsg.NewDeleteTopicsResponseTopic()
 		st.Topic = &name
 		t := r.meta.Topic(name)
-		if t != nil {
-			st.TopicID = t.ID
-		}
-		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, code.UnknownTopicOrPartition))
+		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, name, code.UnknownTopicOrPartition))
 		resp.Topics = append(resp.Topics, st)
 	}
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		st := kmsg.NewDeleteTopicsResponseTopic()
 		st.Topic, st.TopicID = rt.Topic, rt.TopicID
+		name := deref(rt.Topic)
 		var t *meta.Topic
 		unknown := code.UnknownTopicOrPartition
 		if rt.Topic != nil {
-			t = r.meta.Topic(*rt.Topic)
+			t = r.meta.Topic(name)
 		} else {
 			t, unknown = r.meta.TopicByID(rt.TopicID), code.UnknownTopicID
 		}
 		if t != nil {
-			st.Topic, st.TopicID = &t.Name, t.ID
+			name = t.Name
 		}
-		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, unknown))
+		if t != nil && r.mayAlso(auth.Describe, auth.Topic, name) {
+			st.Topic, st.TopicID = &name, t.ID
+		}
+		st.ErrorCode, st.ErrorMessage = topicError(r.deleteTopic(t, name, unknown))
 		resp.Topics = append(resp.Topics, st)
 	}
 	return resp
 }
 
-func (r *request) deleteTopic(t *meta.Topic, unknown code.Code) error {
+func (r *request) deleteTopic(t *meta.Topic, name string, unknown code.Code) error {
+	if t != nil || unknown != code.UnknownTopicID {
+		if err := r.refused(auth.Topic, name); err != nil {
+			return err
+		}
+	}
 	if t == nil {
 		return &meta.Failure{Code: unknown, Text: "there is no such topic"}
 	}

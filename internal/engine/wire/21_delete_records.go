@@ -18,7 +18,7 @@ func deleteRecords(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DeleteRecordsResponse)
 	for i := range req.Topics {
 		rt := &req.Topics[i]
-		t := r.meta.Topic(rt.Topic)
+		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
 		st := kmsg.NewDeleteRecordsResponseTopic()
 		st.Topic = rt.Topic
 		for _, rp := range rt.Partitions {
@@ -26,6 +26,8 @@ func deleteRecords(r *request) kmsg.Response {
 			sp.Partition, sp.LowWatermark = rp.Partition, -1
 			p := r.meta.Partition(t, rp.Partition)
 			switch {
+			case unreached != code.None:
+				sp.ErrorCode = int16(unreached)
 			case p == nil:
 				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
 			case t.Internal():

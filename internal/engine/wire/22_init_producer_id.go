@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -25,6 +26,10 @@ func initProducerID(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
 	if req.TransactionalID == nil {
+		if !r.may(auth.Cluster, auth.ClusterName) && !r.maySome(auth.Topic) {
+			resp.ErrorCode = int16(code.ClusterAuthorizationFailed)
+			return resp
+		}
 		id, err := r.meta.NextProducerID()
 		if err != nil {
 			r.cfg.Logger.Error("no producer id", "err", err)
@@ -32,6 +37,10 @@ func initProducerID(r *request) kmsg.Response {
 			return resp
 		}
 		resp.ProducerID, resp.ProducerEpoch = id, 0
+		return resp
+	}
+	if c := r.refusal(auth.TransactionalID, *req.TransactionalID); c != code.None {
+		resp.ErrorCode = int16(c)
 		return resp
 	}
 	q := coord.Init{

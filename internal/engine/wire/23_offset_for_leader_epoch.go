@@ -20,7 +20,7 @@ func offsetForLeaderEpoch(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	for i := range req.Topics {
 		rt := &req.Topics[i]
-		t := r.meta.Topic(rt.Topic)
+		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
 		st := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		st.Topic = rt.Topic
 		for _, rp := range rt.Partitions {
@@ -31,7 +31,9 @@ func offsetForLeaderEpoch(r *request) kmsg.Response {
 			if r.version >= 2 {
 				current = rp.CurrentLeaderEpoch
 			}
-			if c := r.checkEpoch(current); p == nil {
+			if c := r.checkEpoch(current); unreached != code.None {
+				sp.ErrorCode = int16(unreached)
+			} else if p == nil {
 				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
 			} else if c != code.None {
 				sp.ErrorCode = int16(c)

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -23,6 +24,7 @@ func addPartitionsToTxn(r *request) kmsg.Response {
 		resp.ErrorCode = int16(code.ClusterAuthorizationFailed)
 		return resp
 	}
+	refused := r.refusal(auth.TransactionalID, req.TransactionalID)
 	var parts []coord.TopicPartition
 	bad := false
 	for i := range req.Topics {
@@ -33,6 +35,9 @@ func addPartitionsToTxn(r *request) kmsg.Response {
 			sp := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
 			sp.Partition = p
 			_, c := r.topicPartition(rt.Topic, [16]byte{}, false, p)
+			if refused != code.None {
+				c = refused
+			}
 			sp.ErrorCode = int16(c)
 			bad = bad || c != code.None
 			parts = append(parts, coord.TopicPartition{Topic: rt.Topic, Partition: p})

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
@@ -18,6 +19,14 @@ const addOffsetsToTxnShape = "s l h s"
 func addOffsetsToTxn(r *request) kmsg.Response {
 	req := r.body.(*kmsg.AddOffsetsToTxnRequest)
 	resp := req.ResponseKind().(*kmsg.AddOffsetsToTxnResponse)
+	c := r.refusal(auth.TransactionalID, req.TransactionalID)
+	if c == code.None {
+		c = r.refusal(auth.Group, req.Group)
+	}
+	if c != code.None {
+		resp.ErrorCode = int16(c)
+		return resp
+	}
 	ticket, c := r.txns.AddOffsets(req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group)
 	if c != code.None {
 		resp.ErrorCode = int16(fencedBefore(c, r.version, 2))

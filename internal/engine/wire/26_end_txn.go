@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -24,6 +25,10 @@ func endTxn(r *request) kmsg.Response {
 	req := r.body.(*kmsg.EndTxnRequest)
 	resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
+	if c := r.refusal(auth.TransactionalID, req.TransactionalID); c != code.None {
+		resp.ErrorCode = int16(c)
+		return resp
+	}
 	done, c := r.txns.End(coord.End{
 		ID: req.TransactionalID, ProducerID: req.ProducerID, Epoch: req.ProducerEpoch, Commit: req.Commit, Bumps: r.version >= 5,
 	})

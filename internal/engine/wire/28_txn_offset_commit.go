@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -26,6 +27,10 @@ func txnOffsetCommit(r *request) kmsg.Response {
 	if r.version >= 3 {
 		from.Generation, from.MemberID, from.Instance = req.Generation, req.MemberID, req.InstanceID
 	}
+	refused := r.refusal(auth.TransactionalID, req.TransactionalID)
+	if refused == code.None {
+		refused = r.refusal(auth.Group, req.Group)
+	}
 	var commits []coord.Commit
 	var at [][2]int
 	for i := range req.Topics {
@@ -37,6 +42,9 @@ func txnOffsetCommit(r *request) kmsg.Response {
 			sp := kmsg.NewTxnOffsetCommitResponseTopicPartition()
 			sp.Partition = rp.Partition
 			name, c := r.topicPartition(rt.Topic, rt.TopicID, r.version >= 6, rp.Partition)
+			if refused != code.None {
+				c = refused
+			}
 			if sp.ErrorCode = int16(c); c == code.None {
 				x := coord.Commit{
 					TopicPartition: coord.TopicPartition{Topic: name, Partition: rp.Partition},
@@ -50,6 +58,9 @@ func txnOffsetCommit(r *request) kmsg.Response {
 			st.Partitions = append(st.Partitions, sp)
 		}
 		resp.Topics = append(resp.Topics, st)
+	}
+	if refused != code.None {
+		return resp
 	}
 	results, ticket := r.txns.CommitOffsets(req.TransactionalID, req.ProducerID, req.ProducerEpoch, r.version, from, commits)
 	set := func(c code.Code, k int) { resp.Topics[at[k][0]].Partitions[at[k][1]].ErrorCode = int16(c) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -31,8 +32,11 @@ func describeConfigs(r *request) kmsg.Response {
 		switch rr.ResourceType {
 		case kmsg.ConfigResourceTypeTopic:
 			t := r.meta.Topic(rr.ResourceName)
-			if t == nil {
-				err := meta.CheckName(rr.ResourceName)
+			err := r.refused(auth.Topic, rr.ResourceName)
+			if t == nil || err != nil {
+				if err == nil {
+					err = meta.CheckName(rr.ResourceName)
+				}
 				if err == nil {
 					err = &meta.Failure{Code: code.UnknownTopicOrPartition, Text: "there is no such topic"}
 				}
@@ -41,6 +45,10 @@ func describeConfigs(r *request) kmsg.Response {
 			}
 			r.describeTopic(t, rr.ConfigNames, req, &sr)
 		case kmsg.ConfigResourceTypeBroker:
+			if err := r.refused(auth.Cluster, auth.ClusterName); err != nil {
+				sr.ErrorCode, sr.ErrorMessage = topicError(err)
+				break
+			}
 			if rr.ResourceName != "" && rr.ResourceName != strconv.Itoa(nodeID) {
 				sr.ErrorCode, sr.ErrorMessage = topicError(&meta.Failure{Code: code.InvalidRequest, Text: "there is one broker, " + strconv.Itoa(nodeID)})
 				break

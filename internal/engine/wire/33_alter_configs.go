@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -38,7 +39,13 @@ func alterConfigs(r *request) kmsg.Response {
 
 func (r *request) changeConfigs(kind kmsg.ConfigResourceType, name string, validateOnly bool, change func(map[string]string) error) error {
 	if kind != kmsg.ConfigResourceTypeTopic {
+		if err := r.refused(auth.Cluster, auth.ClusterName); err != nil {
+			return err
+		}
 		return &meta.Failure{Code: code.InvalidRequest, Text: "only the settings of topics can be changed, not those of a " + kind.String()}
+	}
+	if err := r.refused(auth.Topic, name); err != nil {
+		return err
 	}
 	return r.meta.SetConfigs(name, validateOnly, change)
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -40,6 +41,9 @@ func createPartitions(r *request) kmsg.Response {
 }
 
 func (r *request) grow(rt *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
+	if err := r.refused(auth.Topic, rt.Topic); err != nil {
+		return err
+	}
 	t := r.meta.Topic(rt.Topic)
 	if t != nil && t.Internal() {
 		return &meta.Failure{Code: code.InvalidTopic, Text: "the coordinators' topics keep their partitions"}

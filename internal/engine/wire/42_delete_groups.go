@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
@@ -18,7 +19,10 @@ func deleteGroups(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
 	var last log.Ticket
 	for _, id := range req.Groups {
-		t, c := r.groups.Delete(id)
+		t, c := log.Ticket(0), r.refusal(auth.Group, id)
+		if c == code.None {
+			t, c = r.groups.Delete(id)
+		}
 		last = max(last, t)
 		sg := kmsg.NewDeleteGroupsResponseGroup()
 		sg.Group, sg.ErrorCode = id, int16(c)

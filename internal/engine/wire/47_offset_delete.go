@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -16,6 +17,10 @@ const offsetDeleteShape = "s (s (i))"
 func offsetDelete(r *request) kmsg.Response {
 	req := r.body.(*kmsg.OffsetDeleteRequest)
 	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
+	if c := r.refusal(auth.Group, req.Group); c != code.None {
+		resp.ErrorCode = int16(c)
+		return resp
+	}
 	var parts []coord.TopicPartition
 	var at [][2]int
 	for i := range req.Topics {

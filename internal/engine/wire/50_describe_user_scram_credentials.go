@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -20,6 +21,10 @@ const describeUserScramCredentialsShape = "(s)"
 func describeUserScramCredentials(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeUserSCRAMCredentialsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeUserSCRAMCredentialsResponse)
+	if err := r.refused(auth.Cluster, auth.ClusterName); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = topicError(err)
+		return resp
+	}
 	times := map[string]int{}
 	var names []string
 	for _, u := range req.Users {

@@ -48,7 +48,10 @@ func alterUserScramCredentials(r *request) kmsg.Response {
 		add(meta.UserChange{User: u.Name, Mechanism: m, Credential: &c})
 	}
 	for _, name := range names {
-		err := refused[name]
+		err := r.refused(auth.Cluster, auth.ClusterName)
+		if err == nil {
+			err = refused[name]
+		}
 		if err == nil {
 			err = r.meta.ChangeUser(name, changes[name]...)
 		}

@@ -18,7 +18,7 @@ const describeClusterShape = "b b@1 b@2"
 func describeCluster(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeClusterRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeClusterResponse)
-	resp.ClusterAuthorizedOperations = noOperations
+	resp.ClusterAuthorizedOperations = r.authorizedCluster(req.IncludeClusterAuthorizedOperations)
 	resp.ClusterID, resp.ControllerID = r.meta.ClusterID(), nodeID
 	if r.version >= 1 {
 		resp.EndpointType = req.EndpointType

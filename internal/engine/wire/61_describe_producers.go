@@ -17,7 +17,7 @@ func describeProducers(r *request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeProducersResponse)
 	for i := range req.Topics {
 		rt := &req.Topics[i]
-		t := r.meta.Topic(rt.Topic)
+		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
 		st := kmsg.NewDescribeProducersResponseTopic()
 		st.Topic = rt.Topic
 		for _, n := range rt.Partitions {
@@ -25,7 +25,9 @@ func describeProducers(r *request) kmsg.Response {
 			sp.Partition = n
 			p := r.meta.Partition(t, n)
 			if p == nil {
-				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
+				if sp.ErrorCode = int16(unreached); t != nil {
+					sp.ErrorCode = int16(code.UnknownTopicOrPartition)
+				}
 				st.Partitions = append(st.Partitions, sp)
 				continue
 			}

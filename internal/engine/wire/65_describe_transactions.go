@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
@@ -18,6 +19,11 @@ func describeTransactions(r *request) kmsg.Response {
 	for _, id := range req.TransactionalIDs {
 		st := kmsg.NewDescribeTransactionsResponseTransactionState()
 		st.TransactionalID = id
+		if c := r.refusal(auth.TransactionalID, id); c != code.None {
+			st.ErrorCode = int16(c)
+			resp.TransactionStates = append(resp.TransactionStates, st)
+			continue
+		}
 		d, ok := r.txns.Describe(id)
 		if !ok {
 			st.ErrorCode = int16(code.TransactionalIDNotFound)
@@ -30,6 +36,9 @@ func describeTransactions(r *request) kmsg.Response {
 			st.StartTimestamp = d.Started.UnixMilli()
 		}
 		for _, tp := range d.Partitions {
+			if !r.may(auth.Topic, tp.Topic) {
+				continue
+			}
 			if n := len(st.Topics); n == 0 || st.Topics[n-1].Topic != tp.Topic {
 				x := kmsg.NewDescribeTransactionsResponseTransactionStateTopic()
 				x.Topic = tp.Topic

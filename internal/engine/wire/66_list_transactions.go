@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 )
@@ -13,7 +14,7 @@ import (
 // ListTransactions: v0-2
 //
 // Behavior:
-//   - All transactional ids the filters let through. States that do not exist are named in the answer.
+//   - All transactional ids that the client may describe and the filters let through. States that do not exist are named in the answer.
 //
 // Version notes:
 //   - v1: open for longer than a duration
@@ -43,7 +44,7 @@ func listTransactions(r *request) kmsg.Response {
 		switch {
 		case len(req.StateFilters) > 0 && !slices.Contains(req.StateFilters, d.State.String()),
 			len(req.ProducerIDFilters) > 0 && !slices.Contains(req.ProducerIDFilters, d.ProducerID),
-			pattern != nil && !pattern.MatchString(d.ID), !long:
+			pattern != nil && !pattern.MatchString(d.ID), !long, !r.may(auth.TransactionalID, d.ID):
 			continue
 		}
 		st := kmsg.NewListTransactionsResponseTransactionState()

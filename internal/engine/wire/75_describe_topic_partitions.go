@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/engine/auth"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
@@ -28,7 +29,9 @@ func describeTopicPartitions(r *request) kmsg.Response {
 	}
 	if len(req.Topics) == 0 {
 		for _, t := range r.meta.Topics() {
-			names[t.Name] = true
+			if r.may(auth.Topic, t.Name) {
+				names[t.Name] = true
+			}
 		}
 	}
 	from, first := "", int32(0)
@@ -66,6 +69,10 @@ func describeTopicPartitions(r *request) kmsg.Response {
 func (r *request) describeTopicPartition(name string, start, limit int32) (st kmsg.DescribeTopicPartitionsResponseTopic, next int32) {
 	st = kmsg.NewDescribeTopicPartitionsResponseTopic()
 	st.Topic, st.AuthorizedOperations = &name, noOperations
+	if c := r.refusal(auth.Topic, name); c != code.None {
+		st.ErrorCode = int16(c)
+		return st, -1
+	}
 	t := r.meta.Topic(name)
 	if t == nil {
 		err := meta.CheckName(name)
@@ -75,6 +82,7 @@ func (r *request) describeTopicPartition(name string, start, limit int32) (st km
 		return st, -1
 	}
 	st.TopicID, st.IsInternal = t.ID, t.Internal()
+	st.AuthorizedOperations = r.authorized(true, auth.Topic, name)
 	self := []int32{nodeID}
 	for i := start; i < t.Partitions; i++ {
 		if i-start == limit {

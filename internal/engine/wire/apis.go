@@ -12,6 +12,7 @@ type api struct {
 	handle   func(*request) kmsg.Response
 	bulk     bool // elements are bounded by the size of the frame alone
 	early    bool // is served before the client has logged in
+	needs    []need
 }
 
 // elements is how many array elements a request of a may have.
@@ -27,7 +28,7 @@ var apis = map[int16]*api{}
 
 func init() {
 	for _, a := range table() {
-		a.serve = max(a.serve, a.min)
+		a.serve, a.needs = max(a.serve, a.min), needs[a.key]
 		apis[a.key] = &a
 	}
 }
@@ -60,19 +61,30 @@ func table() []api {
 		{key: 25, name: "AddOffsetsToTxn", min: 0, max: 4, shape: mustShape(addOffsetsToTxnShape), handle: addOffsetsToTxn},
 		{key: 26, name: "EndTxn", min: 0, max: 5, shape: mustShape(endTxnShape), handle: endTxn},
 		{key: 28, name: "TxnOffsetCommit", min: 0, max: 6, shape: mustShape(txnOffsetCommitShape), handle: txnOffsetCommit},
+		{key: 29, name: "DescribeACLs", min: 0, max: 3, shape: mustShape(describeACLsShape), handle: describeACLs},
+		{key: 30, name: "CreateACLs", min: 0, max: 3, shape: mustShape(createACLsShape), handle: createACLs},
+		{key: 31, name: "DeleteACLs", min: 0, max: 3, shape: mustShape(deleteACLsShape), handle: deleteACLs},
 		{key: 32, name: "DescribeConfigs", min: 0, max: 4, shape: mustShape(describeConfigsShape), handle: describeConfigs},
 		{key: 33, name: "AlterConfigs", min: 0, max: 2, shape: mustShape(alterConfigsShape), handle: alterConfigs},
+		{key: 35, name: "DescribeLogDirs", min: 0, max: 5, shape: mustShape(describeLogDirsShape), handle: describeLogDirs},
 		{key: 36, name: "SASLAuthenticate", min: 0, max: 2, shape: mustShape(saslAuthenticateShape), handle: saslAuthenticate, early: true},
 		{key: 37, name: "CreatePartitions", min: 0, max: 3, shape: mustShape(createPartitionsShape), handle: createPartitions},
 		{key: 42, name: "DeleteGroups", min: 0, max: 3, shape: mustShape(deleteGroupsShape), handle: deleteGroups},
+		{key: 43, name: "ElectLeaders", min: 0, max: 2, shape: mustShape(electLeadersShape), handle: electLeaders},
 		{key: 44, name: "IncrementalAlterConfigs", min: 0, max: 1, shape: mustShape(incrementalAlterConfigsShape), handle: incrementalAlterConfigs},
+		{key: 45, name: "AlterPartitionAssignments", min: 0, max: 1, shape: mustShape(alterReassignmentsShape), handle: alterReassignments},
+		{key: 46, name: "ListPartitionReassignments", min: 0, max: 0, shape: mustShape(listReassignmentsShape), handle: listReassignments},
 		{key: 47, name: "OffsetDelete", min: 0, max: 0, shape: mustShape(offsetDeleteShape), handle: offsetDelete},
+		{key: 48, name: "DescribeClientQuotas", min: 0, max: 1, shape: mustShape(describeClientQuotasShape), handle: describeClientQuotas},
+		{key: 49, name: "AlterClientQuotas", min: 0, max: 1, shape: mustShape(alterClientQuotasShape), handle: alterClientQuotas},
 		{key: 50, name: "DescribeUserSCRAMCredentials", min: 0, max: 0, shape: mustShape(describeUserScramCredentialsShape), handle: describeUserScramCredentials},
 		{key: 51, name: "AlterUserSCRAMCredentials", min: 0, max: 0, shape: mustShape(alterUserScramCredentialsShape), handle: alterUserScramCredentials},
+		{key: 57, name: "UpdateFeatures", min: 0, max: 2, shape: mustShape(updateFeaturesShape), handle: updateFeatures},
 		{key: 60, name: "DescribeCluster", min: 0, max: 2, shape: mustShape(describeClusterShape), handle: describeCluster},
 		{key: 61, name: "DescribeProducers", min: 0, max: 0, shape: mustShape(describeProducersShape), handle: describeProducers},
 		{key: 65, name: "DescribeTransactions", min: 0, max: 0, shape: mustShape(describeTransactionsShape), handle: describeTransactions},
 		{key: 66, name: "ListTransactions", min: 0, max: 2, shape: mustShape(listTransactionsShape), handle: listTransactions},
+		{key: 74, name: "ListConfigResources", min: 0, max: 1, shape: mustShape(listConfigResourcesShape), handle: listConfigResources},
 		{key: 75, name: "DescribeTopicPartitions", min: 0, max: 0, shape: mustShape(describeTopicPartitionsShape), handle: describeTopicPartitions},
 	}
 }

@@ -47,7 +47,8 @@ type conn struct {
 	software string                 // reader's: what ApiVersions said of the client
 	login    login                  // reader's
 	user     atomic.Pointer[string] // who the client is; nil: nobody has asked, or not yet
-	stranger bool                   // under the server's mu: counted as one
+	access   access
+	stranger bool // under the server's mu: counted as one
 }
 
 // address is what the clients of a listener are told.
@@ -61,6 +62,7 @@ func newConn(s *Server, nc net.Conn, l net.Listener, sec Security) *conn {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.host, _, _ = net.SplitHostPort(nc.RemoteAddr().String())
 	c.addr = advertised(l.Addr(), nc.LocalAddr())
+	c.access.all = sec.Super
 	c.login = login{needed: sec.SASL, deadline: time.Now().Add(loginTimeout)}
 	return c
 }
@@ -193,6 +195,7 @@ func (c *conn) frame() ([]byte, error) {
 		c.server.budget.give(int64(size))
 		return nil, err
 	}
+	c.server.counters.received.Add(int64(len(head)) + int64(size))
 	return b, nil
 }
 
@@ -262,6 +265,7 @@ func (c *conn) answer(r *request) error {
 			return err
 		}
 	}
+	c.server.counters.answered(r)
 	if r.failed != nil {
 		return r.failed
 	}
@@ -271,7 +275,8 @@ func (c *conn) answer(r *request) error {
 	b := appendResponse(getBuffer(r.sizeHint), r)
 	defer putBuffer(b)
 	c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err := c.nc.Write(b)
+	n, err := c.nc.Write(b)
+	c.server.counters.sent.Add(int64(n))
 	return err
 }
 

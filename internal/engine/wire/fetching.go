@@ -175,17 +175,13 @@ func (f *fetching) look(p *fetched) {
 	a := &p.answ
 	a.Partition = p.key.partition
 	a.HighWatermark, a.LastStableOffset, a.LogStartOffset = -1, -1, -1
-	unknown := code.UnknownTopicOrPartition
-	if f.byID {
-		p.topic, unknown = f.meta.TopicByID(p.key.id), code.UnknownTopicID
-	} else {
-		p.topic = f.meta.Topic(p.key.topic)
-	}
+	var c code.Code
+	p.topic, c = f.reach(p.key.topic, p.key.id, f.byID)
 	if p.log = f.meta.Partition(p.topic, p.key.partition); p.log == nil {
 		if p.topic != nil {
-			unknown = code.UnknownTopicOrPartition
+			c = code.UnknownTopicOrPartition
 		}
-		a.ErrorCode = int16(unknown)
+		a.ErrorCode = int16(c)
 		return
 	}
 	if c := f.checkEpoch(p.currentEpoch); c != code.None {

@@ -14,6 +14,8 @@ import (
 type Security struct {
 	TLS  *tls.Config // nil: none; it also says whether clients need certificates
 	SASL bool        // clients log in before anything else
+
+	Super bool // clients may do everything, whatever the ACLs say
 }
 
 // Limits of a connection whose client has not logged in.
@@ -103,6 +105,7 @@ func (r *request) step(token []byte) (answer []byte, ok bool) {
 	clear(token) // it may be a password, and its memory is used again
 	if err != nil {
 		r.final = fmt.Errorf("wire: login by %s failed: %w", c.login.name, err)
+		r.counters.failedLogins.Add(1)
 		answerAt := began.Add(r.failures.Add(c.host, began))
 		r.finish = func(context.Context) error {
 			r.pause(answerAt.Sub(r.cfg.Clock.Now()))

@@ -52,7 +52,7 @@ func (c *conn) open(frame []byte) (*request, error) {
 	if unsupported && key == int16(kmsg.ApiVersions) {
 		// The client asks in a version of ours: it is answered in the oldest, with the error and the table.
 		r.version = 0
-		r.api = &api{handle: unsupportedApiVersions}
+		r.api = &api{key: key, handle: unsupportedApiVersions}
 		r.body = kmsg.NewPtrApiVersionsRequest()
 		return r, nil
 	}

@@ -32,8 +32,10 @@ type Config struct {
 	TransactionVersion int16
 	MaxFrame           int32
 	ClampReplication   bool
-	MaxConnections     int   // open at a time; 0: 10000
-	MaxInFlight        int64 // bytes of requests being served, of all connections; 0: 512 MiB
+	ACLs               bool     // what is not allowed by an ACL is refused
+	SuperUsers         []string // principals who may do everything
+	MaxConnections     int      // open at a time; 0: 10000
+	MaxInFlight        int64    // bytes of requests being served, of all connections; 0: 512 MiB
 }
 
 // Server answers requests on any number of listeners.
@@ -47,6 +49,7 @@ type Server struct {
 	sessions *sessions
 	budget   *budget
 	failures auth.Failures
+	counters *counters
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -68,7 +71,7 @@ func NewServer(cfg Config, dir *log.Dir, store *meta.Store, groups *coord.Groups
 	}
 	s := &Server{
 		cfg: cfg, dir: dir, meta: store, groups: groups, txns: txns,
-		waiters: newWaiters(), sessions: newSessions(cfg.Clock), budget: newBudget(cfg.MaxInFlight),
+		waiters: newWaiters(), sessions: newSessions(cfg.Clock), budget: newBudget(cfg.MaxInFlight), counters: newCounters(),
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, strangers: map[string]int{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -142,10 +145,12 @@ func (s *Server) start(nc net.Conn, l net.Listener, sec Security) {
 		s.mu.Unlock()
 		nc.Close()
 		if full {
+			s.counters.refused.Add(1)
 			s.cfg.Logger.Warn("connection refused: too many are open", "remote", nc.RemoteAddr().String(), "limit", s.cfg.MaxConnections, "limit_before_login", maxStrangers)
 		}
 		return
 	}
+	s.counters.accepted.Add(1)
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	s.mu.Unlock()
