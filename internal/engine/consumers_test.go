@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/thalweg/thalweg/internal/engine/code"
 )
+
+// atOnce has a poll return what there is: the client's documentation gives a nil context that meaning.
+var atOnce context.Context
 
 // beater is a member of a group by KIP-848, as its client keeps it. It only ever asks for the group called g.
 type beater struct {
@@ -288,7 +292,7 @@ func TestKindsOfGroups(t *testing.T) {
 		return err == nil && d["g"].State == "Stable"
 	}
 	for !joined() {
-		if classic.PollFetches(nil); ctx.Err() != nil {
+		if classic.PollFetches(atOnce); ctx.Err() != nil {
 			t.Fatal("the classic member does not join")
 		}
 	}
@@ -375,7 +379,7 @@ func TestClientsShareByTheConsumerProtocol(t *testing.T) {
 	var by [2]int
 	for len(seen) < 60 && ctx.Err() == nil {
 		for i, c := range []*kgo.Client{one, two} {
-			c.PollFetches(nil).EachRecord(func(r *kgo.Record) { seen[string(r.Value)]++; by[i]++ }) // what there is
+			c.PollFetches(atOnce).EachRecord(func(r *kgo.Record) { seen[string(r.Value)]++; by[i]++ }) // what there is
 		}
 	}
 	if len(seen) != 60 || by[0] == 0 || by[1] == 0 {

@@ -60,6 +60,7 @@ type standing struct {
 // Bounds of copying.
 const (
 	copyQueue   = 16          // answers of a megabyte or so that may wait to be applied
+	copyLeast   = 256 << 10   // bytes that an answer waits for, unless it takes too long
 	copyIdle    = time.Minute // how often the time is noted of a copy whose changelog has nothing new
 	probeEvery  = time.Minute // a warm copy that the group has not moved its task to asks again
 	followEvery = time.Second // how often committed positions are looked at
@@ -71,6 +72,7 @@ func newCopier(in *Instance) *copier {
 	c := &copier{in: in, mailbox: newMailbox(), room: make(chan struct{}, copyQueue), logs: map[kafka.Place]*changelog{}, stand: map[taskKey]*standing{}}
 	c.checks = checkpoints{in: in, poke: c.poke}
 	c.fetcher = in.cfg.Client.NewFetcher(c.deliver)
+	c.fetcher.Least = copyLeast
 	return c
 }
 
@@ -188,19 +190,16 @@ func (c *copier) follow(a *assigned, r task.Restore) error {
 	}
 	l := &changelog{Place: kafka.Place{Topic: r.Topic, Partition: a.key.partition}, copy: a, store: r.Store, input: r.Input, limit: -1, at: r.From.Offset, end: -1}
 	c.logs[l.Place] = l
-	if err := c.fetcher.Seek(c.in.ctx, l.Place, l.at); err != nil {
-		return err
-	}
-	c.holdBack(l)
-	return nil
+	return c.seek(l)
 }
 
-// holdBack lets a changelog rest that is at its limit.
-func (c *copier) holdBack(l *changelog) {
-	if held := l.input && l.at >= l.limit; held || l.held {
-		l.held = held
-		c.fetcher.Pause(l.Place, held)
+// seek begins to read a changelog where it stands, or lets it rest at its limit.
+func (c *copier) seek(l *changelog) error {
+	if l.held = l.input && l.at >= l.limit; l.held {
+		c.fetcher.Remove(l.Place)
+		return nil
 	}
+	return c.fetcher.Seek(c.in.ctx, l.Place, l.at)
 }
 
 // apply replays what was fetched. It reports whether there was any.
@@ -222,20 +221,12 @@ func (c *copier) apply() (busy bool) {
 
 func (c *copier) replay(l *changelog, f kafka.Fetched) error {
 	switch {
-	case errors.Is(f.Err, kafka.ErrOutOfRange) && f.From == l.at:
-		if l.at > 0 {
-			c.in.cfg.Logger.Warn("rebuilding a copy", "store", l.store, "task", l.copy.name(), "why", "its changelog has moved past it", "at", l.at, "start", f.Start)
-		}
-		c.checks.forget(l.copy)
-		if err := l.copy.task.Forget(l.store); err != nil {
-			return err
-		}
-		l.at = f.Start
-		return c.fetcher.Seek(c.in.ctx, l.Place, l.at)
+	case f.From > l.at: // never a gap
+		return c.seek(l)
+	case errors.Is(f.Err, kafka.ErrOutOfRange):
+		return c.rebuild(l, f)
 	case f.Err != nil:
 		return f.Err
-	case f.From > l.at: // never a gap
-		return c.fetcher.Seek(c.in.ctx, l.Place, l.at)
 	}
 	l.end = f.End
 	next, upTo := f.Next, int64(math.MaxInt64)
@@ -255,13 +246,25 @@ func (c *copier) replay(l *changelog, f kafka.Fetched) error {
 		return err
 	}
 	if next < f.Next {
-		if err := c.fetcher.Seek(c.in.ctx, l.Place, next); err != nil {
-			return err
-		}
-		l.held = false
-		c.holdBack(l)
+		return c.seek(l)
 	}
 	return nil
+}
+
+// rebuild begins a store anew whose changelog does not have what comes next.
+func (c *copier) rebuild(l *changelog, f kafka.Fetched) error {
+	if f.From < l.at {
+		return nil // it has been overtaken
+	}
+	if l.at > 0 {
+		c.in.cfg.Logger.Warn("rebuilding a copy", "store", l.store, "task", l.copy.name(), "why", "its changelog has moved past it", "at", l.at, "start", f.Start)
+	}
+	c.checks.forget(l.copy)
+	if err := l.copy.task.Forget(l.store); err != nil {
+		return err
+	}
+	l.at = f.Start
+	return c.seek(l)
 }
 
 // limits are the committed positions of inputs that copies follow.
@@ -269,7 +272,11 @@ func (c *copier) limits(committed map[kafka.Place]kafka.Committed) {
 	for p, k := range committed {
 		if l := c.logs[p]; l != nil && l.input {
 			l.limit = max(l.limit, k.Offset, 0) // without a commit there is nothing to follow
-			c.holdBack(l)
+			if l.held {
+				if err := c.seek(l); err != nil {
+					c.giveUp(l.copy, err)
+				}
+			}
 		}
 	}
 }
