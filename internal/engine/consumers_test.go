@@ -57,7 +57,7 @@ func (b *beater) join(topics ...string) code.Code {
 	b.t.Helper()
 	b.epoch, b.has = 0, nil
 	return b.beat(func(r *kmsg.ConsumerGroupHeartbeatRequest) {
-		r.RebalanceTimeoutMillis, r.SubscribedTopicNames = 1000, topics
+		r.RebalanceTimeoutMillis, r.SubscribedTopicNames = 30_000, topics
 	})
 }
 
@@ -269,7 +269,7 @@ func TestConsumersByPattern(t *testing.T) {
 	a := &beater{t: t, e: e, id: "a"}
 	pattern := func(p string) func(*kmsg.ConsumerGroupHeartbeatRequest) {
 		return func(r *kmsg.ConsumerGroupHeartbeatRequest) {
-			r.RebalanceTimeoutMillis, r.SubscribedTopicRegex = 1000, &p
+			r.RebalanceTimeoutMillis, r.SubscribedTopicRegex = 30_000, &p
 		}
 	}
 	wantCode(t, "a mistake", a.beat(pattern("words-(")), code.InvalidRegularExpression)
