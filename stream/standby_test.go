@@ -240,6 +240,7 @@ func TestWhoComesBackWithoutStateGivesWay(t *testing.T) {
 		t.Fatal("it keeps what it has no state of")
 	}
 	a.clear()
+	until(t, ctx, func() (bool, error) { return a.restores() > 0 && b.restores() > 0, nil })
 	atWork(t, ctx, 3, a, b)
 	a.onlyTails(t, 30)
 	b.onlyTails(t, 30)
@@ -400,6 +401,13 @@ func sumOf(i *instance, metric string) (n int) {
 		n += int(x)
 	}
 	return n
+}
+
+// restores is how many stores have begun to be restored.
+func (r *replays) restores() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.from)
 }
 
 // onlyTails fails the test if a restore had more than so many offsets to read, or all of a changelog.

@@ -247,6 +247,41 @@ func (r *roster) standBy(p *placement) {
 			add(u, best)
 		}
 	}
+	r.relieve(p, load, most)
+}
+
+// relieve moves standbys away from members that have more than their share, as placing them one by one can leave it: the last
+// one's unit may be at work where there was room. Copies that are only to be made go first.
+func (r *roster) relieve(p *placement, load []int, most int) {
+	for _, held := range []bool{false, true} {
+		for u := range r.units {
+			for i, from := range p.standby[u] {
+				if load[from] <= most || r.holds(from, u) != held {
+					continue
+				}
+				if to := r.instead(p, u, i, load, most); to >= 0 {
+					p.standby[u][i] = to
+					load[from]--
+					load[to]++
+				}
+			}
+		}
+	}
+}
+
+// instead returns a member with room for a unit's standby that is no nearer to the other copies than who has it, -1 if there is
+// none.
+func (r *roster) instead(p *placement, u, i int, load []int, most int) int {
+	all := p.standby[u]
+	defer func() { p.standby[u] = all }()
+	from := all[i]
+	p.standby[u] = slices.Delete(slices.Clone(all), i, i+1)
+	for to := range r.members {
+		if to != from && load[to] < most && r.free(p, to, u) && r.near(p, to, u) <= r.near(p, from, u) {
+			return to
+		}
+	}
+	return -1
 }
 
 // free reports whether a member has nothing to do with a unit so far.

@@ -55,6 +55,8 @@ func TestPlacement(t *testing.T) {
 			placement{[]int{0, 1}, none(2), none(2)}},
 		{"a standby takes over", Copies{Standbys: 1, WarmUps: 2}, []int{-1, 1, 2}, []candidate{has(2, 0), has(1, 0), has(0, 3, 2, 0)},
 			placement{[]int{2, 1, 2}, [][]int{{1}, {2}, {0}}, [][]int{{0}, nil, nil}}},
+		{"the last one makes room", Copies{Standbys: 1}, []int{0, 1, 2}, []candidate{has(0, 0), has(1, 0), has(2, 0)},
+			placement{[]int{0, 1, 2}, [][]int{{1}, {2}, {0}}, none(3)}},
 		{"racks", Copies{Standbys: 1}, []int{0, 2}, []candidate{on("a", has(0, 0)), on("a", has(0, 0, 1, 0)), on("b", has(1, 0)), on("b", has())},
 			placement{[]int{0, 2}, [][]int{{3}, {1}}, none(2)}},
 		{"no more copies than members", Copies{Standbys: 3}, []int{0}, []candidate{has(0, 0), has()},
