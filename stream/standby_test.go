@@ -208,7 +208,7 @@ func TestATaskMovesOnceItsCopyIsWarm(t *testing.T) {
 }
 
 // TestWhoComesBackWithoutStateGivesWay has an instance die and come back, as the static member it was, with an empty directory. It
-// is given what it had, which the other has warm copies of: it gives that up, and gets it back once it has copies of its own.
+// is given what it had, which the other has warm copies of: it gives that up, and gets its share back once it has copies of its own.
 func TestWhoComesBackWithoutStateGivesWay(t *testing.T) {
 	t.Parallel()
 	ctx, broker := limit(t), host(t)
@@ -240,10 +240,12 @@ func TestWhoComesBackWithoutStateGivesWay(t *testing.T) {
 		t.Fatal("it keeps what it has no state of")
 	}
 	a.clear()
-	until(t, ctx, func() (bool, error) { return a.restores() > 0 && b.restores() > 0, nil })
+	until(t, ctx, func() (bool, error) { return b.restores() > 0, nil })
 	atWork(t, ctx, 3, a, b)
-	a.onlyTails(t, 30)
 	b.onlyTails(t, 30)
+	if a.restores() > 0 { // else what it has left is its share
+		a.onlyTails(t, 30)
+	}
 	want.put(t, ctx, a, 100)
 	want.copied(t, ctx, s.total.Query(b))
 }
