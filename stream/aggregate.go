@@ -64,7 +64,8 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			table.SetKey(&key, hashed)
 			var old serde.Opt[A]
 			var was int64
-			if old.Value, was, old.OK, err = kv.Get(&key); err != nil {
+			var place store.Place[A]
+			if place, old.Value, was, old.OK, err = kv.Look(&key); err != nil {
 				return err
 			}
 			t := m.Time
@@ -77,7 +78,7 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			}
 			at := m.Time
 			m.Time = t
-			err = table.Put(kv, &key, m, k, c, next)
+			err = table.Put(kv, place, &key, m, k, c, next)
 			m.Time = at
 			return err
 		})

@@ -174,7 +174,8 @@ func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
 	SetKey(&key, hashed)
 	var was serde.Opt[A]
 	var wasAt int64
-	if was.Value, wasAt, was.OK, err = a.rows.Get(&key); err != nil {
+	var place store.Place[A]
+	if place, was.Value, wasAt, was.OK, err = a.rows.Look(&key); err != nil {
 		return err
 	}
 	now, t := was, m.Time
@@ -193,7 +194,7 @@ func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
 	}
 	at := m.Time
 	m.Time = t
-	err = Put(a.rows, &key, m, k, out, a.next)
+	err = Put(a.rows, place, &key, m, k, out, a.next)
 	m.Time = at
 	return err
 }

@@ -148,20 +148,27 @@ func (r *Rows[K, V]) Writer(p edge.Place, next edge.Emit[K, Change[V]], filter b
 		}
 		var key store.Key
 		SetKey(&key, hashed)
+		var place store.Place[V]
 		if sendOld {
-			if c.Old.Value, _, c.Old.OK, err = rows.Get(&key); err != nil {
+			if place, c.Old.Value, _, c.Old.OK, err = rows.Look(&key); err != nil {
 				return err
 			}
 			if filter && !v.OK && !c.Old.OK {
 				return nil
 			}
 		}
-		return Put(rows, &key, m, k, c, next)
+		return Put(rows, place, &key, m, k, c, next)
 	}, nil
 }
 
-// Put writes the new row of c at the record's time, and passes the change on.
-func Put[K, V any](rows *Stored[V], key *store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
+// Put writes the new row of c, which Look has found at p, at the record's time, and passes the change on.
+func Put[K, V any](rows *Stored[V], p store.Place[V], key *store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
+	if rows.versions == nil && c.New.OK && !m.Stale { // the record path's, with no more calls than it needs
+		if err := rows.kv.PutAt(p, key, c.New.Value, m.Time); err != nil {
+			return err
+		}
+		return next(m, k, c)
+	}
 	kept, latest, err := rows.Put(key, c.New, m.Time)
 	if err != nil || !kept {
 		return err

@@ -20,6 +20,15 @@ func (s *Stored[V]) Get(k *store.Key) (v V, at int64, ok bool, err error) {
 	return s.kv.Get(k)
 }
 
+// Look is Get, and says where the row stands.
+func (s *Stored[V]) Look(k *store.Key) (p store.Place[V], v V, at int64, ok bool, err error) {
+	if s.versions != nil {
+		v, at, ok, err = s.versions.Get(*k)
+		return p, v, at, ok, err
+	}
+	return s.kv.Look(k)
+}
+
 // AsOf returns the value of k that held at t.
 func (s *Stored[V]) AsOf(k *store.Key, t int64) (v V, at int64, ok bool, err error) {
 	if s.versions == nil {

@@ -54,6 +54,7 @@ type entrance[K, V any] struct {
 	key      serde.Serde[K]
 	val      serde.Serde[V]
 	needs    edge.Need
+	bare     bool // nothing is decoded
 	nullVals bool
 	badTime  *int64
 
@@ -80,6 +81,7 @@ func openEntrance[K, V any](at edge.Place, t Topic[K, V]) (edge.Entrance, error)
 	if t.Check || t.Timestamp != nil {
 		e.needs = edge.Need{Key: true, Val: true}
 	}
+	e.bare = e.needs == edge.Need{}
 	return e, nil
 }
 
@@ -121,6 +123,12 @@ func (e *entrance[K, V]) Time(m *edge.Meta, partition int64) (t int64, skip bool
 
 // Push implements edge.Entrance.
 func (e *entrance[K, V]) Push(m *edge.Meta) error {
+	if e.bare && (m.Val != nil || e.nullVals) {
+		var k K
+		var v V
+		m.NoKey = m.Key == nil
+		return e.next(m, k, v)
+	}
 	if h := &e.head; h.ok && h.offset == m.Offset && h.partition == m.Partition && h.topic == m.Topic {
 		h.ok = false
 		m.NoKey = m.Key == nil

@@ -47,6 +47,13 @@ func modeOf[K any](in any, s serde.Serde[K]) keyMode {
 // Key returns a Meta with Key, Lo, Hi and Hash of the record's key: m itself, or one of the Keyer's own. The bytes live
 // as long as the call that brought m, or until the next Key.
 func (x *Keyer[K]) Key(m *Meta, k K) (*Meta, error) {
+	if x.mode == keyRaw && m.Hashed {
+		return m, nil // apart from the rest it is inlined
+	}
+	return x.hashed(m, k)
+}
+
+func (x *Keyer[K]) hashed(m *Meta, k K) (*Meta, error) {
 	switch x.mode {
 	case keyMake:
 		b, err := x.encode(k)

@@ -16,6 +16,7 @@ type base struct {
 	below  state // what the database stands for
 	ended  state // what the last commit stands for
 	ck     *Checkpoint
+	now    func() int64 // the time of every row that is written; nil: whoever writes says it
 	closed bool
 }
 
@@ -32,6 +33,9 @@ func (b *base) open(env Env, name string, s Schema) error {
 		env.Logger = slog.New(slog.DiscardHandler)
 	}
 	*b = base{env: env, name: name, schema: s, below: unknown, ended: unknown}
+	if !s.timestamped() {
+		b.now = env.Time
+	}
 	if env.DB == nil {
 		return nil
 	}
@@ -61,10 +65,10 @@ func (b *base) Position() Position { return b.below.Position }
 
 // time is the time that a row written at at bears.
 func (b *base) time(at int64) int64 {
-	if b.env.Time == nil || b.schema.timestamped() {
+	if b.now == nil {
 		return at
 	}
-	return b.env.Time()
+	return b.now()
 }
 
 // prefix begins the keys of its rows.

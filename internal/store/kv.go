@@ -52,6 +52,39 @@ func OpenKV[V any](env Env, name string, s Schema, v serde.Serde[V]) (*KV[V], er
 // Get returns the row of k.
 func (t *KV[V]) Get(k *Key) (v V, at int64, ok bool, err error) { return t.tab.get(k) }
 
+// Look is Get, and says where the row stands. It is the record path's: get's steps are here without a call in between.
+func (t *KV[V]) Look(k *Key) (p Place[V], v V, at int64, ok bool, err error) {
+	e, i, found := t.tab.find(k)
+	if !found {
+		if !t.tab.complete {
+			v, at, ok, err = t.tab.miss(k)
+		}
+		return p, v, at, ok, err
+	}
+	s := &e.slots[i]
+	if s.flags&refMask != refMask {
+		s.flags += flagRef
+	}
+	if s.flags&flagLive == 0 {
+		return p, v, 0, false, nil
+	}
+	return Place[V]{e, i}, s.v, s.at, true, nil
+}
+
+// PutAt is Put where Look has found the live row of k at p; of an empty p it is Put.
+func (t *KV[V]) PutAt(p Place[V], k *Key, v V, at int64) error {
+	if p.e == nil || t.nulls || t.agenda != nil {
+		return t.Put(k, v, at)
+	}
+	if t.now != nil {
+		at = t.now()
+	}
+	s := &p.e.slots[p.i]
+	t.tab.touch(p.e.seg, p.i, s, true)
+	s.v, s.at = v, at
+	return nil
+}
+
 // Put makes v the value of k. A value whose serde writes null deletes the row.
 func (t *KV[V]) Put(k *Key, v V, at int64) error {
 	if t.nulls {

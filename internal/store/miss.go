@@ -37,7 +37,7 @@ func (t *table[V]) miss(k *Key) (v V, at int64, ok bool, err error) {
 
 // adoptRow puts a row that is below into the table, clean, unless there is no room.
 func (t *table[V]) adoptRow(k *Key, v V, at int64) {
-	e := &t.dir[k.Hash>>t.shift]
+	e := t.home(k.Hash)
 	if e.seg.count >= full(len(e.slots)) && len(e.slots) == segmentSlots && t.short() && !t.evict(e.seg) {
 		return
 	}

@@ -67,11 +67,18 @@ type entry[V any] struct {
 	seg   *segment[V]
 }
 
+// home returns the place of the directory that a hash leads to. In two shifts, each of less than 64 bits, it takes none
+// of the instructions that make a longer one zero.
+func (t *table[V]) home(hash uint64) *entry[V] { return &t.dir[hash>>1>>(t.shift&63)] }
+
+// depth is how many bits of a hash the directory tells apart.
+func (t *table[V]) depth() uint8 { return 63 - t.shift }
+
 func full(slots int) int { return slots / 8 * 7 }
 
 // find returns the place of k, or the empty slot where its probe ended.
 func (t *table[V]) find(k *Key) (e *entry[V], i uint64, ok bool) {
-	e = &t.dir[k.Hash>>t.shift]
+	e = t.home(k.Hash)
 	if len(k.Bytes) > inlineMax {
 		i, ok = t.findLong(e, k)
 		return e, i, ok
@@ -120,10 +127,10 @@ func (t *table[V]) appendKey(dst []byte, s *slot[V]) []byte {
 
 // insert makes a row for k, which is absent, without value or bits. Every slot may move.
 func (t *table[V]) insert(k *Key) (*entry[V], uint64) {
-	e := &t.dir[k.Hash>>t.shift]
+	e := t.home(k.Hash)
 	for e.seg.count >= full(len(e.slots)) {
 		t.makeRoom(e.seg)
-		e = &t.dir[k.Hash>>t.shift]
+		e = t.home(k.Hash)
 	}
 	mask := uint64(len(e.slots) - 1)
 	i := k.Hash & mask
@@ -236,7 +243,7 @@ func (t *table[V]) double() {
 
 // enter writes seg into its places of the directory.
 func (t *table[V]) enter(seg *segment[V]) {
-	depth := uint8(64 - t.shift)
+	depth := t.depth()
 	first := seg.prefix << (depth - seg.depth)
 	for i := first; i < first+1<<(depth-seg.depth); i++ {
 		t.dir[i] = entry[V]{seg.slots, seg}
@@ -287,7 +294,7 @@ func (t *table[V]) unlist(l int) {
 
 // segments visits each segment once.
 func (t *table[V]) segments(visit func(*segment[V]) bool) {
-	depth := uint8(64 - t.shift)
+	depth := t.depth()
 	for i := uint64(0); i < uint64(len(t.dir)); {
 		seg := t.dir[i].seg
 		step := uint64(1) << (depth - seg.depth)

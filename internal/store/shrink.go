@@ -28,7 +28,7 @@ func (t *table[V]) join(seg *segment[V]) {
 	if seg.depth == 0 {
 		return
 	}
-	buddy := t.dir[(seg.prefix^1)<<(uint8(64-t.shift)-seg.depth)].seg
+	buddy := t.dir[(seg.prefix^1)<<(t.depth()-seg.depth)].seg
 	if buddy.depth != seg.depth || seg.count+buddy.count > segmentSlots/8*5 {
 		return
 	}

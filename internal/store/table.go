@@ -11,7 +11,7 @@ import (
 // each start. One goroutine uses it.
 type table[V any] struct {
 	dir   []entry[V]
-	shift uint8 // 64 less the directory's depth
+	shift uint8 // 63 less the directory's depth
 	env   *Env
 	serde serde.Serde[V]
 	pool  *pool[V]
@@ -59,7 +59,7 @@ func newTable[V any](env *Env, s serde.Serde[V], p *pool[V]) *table[V] {
 func (t *table[V]) start() {
 	seg := &segment[V]{slots: t.pool.take(firstSlots)}
 	t.dir = []entry[V]{{seg.slots, seg}}
-	t.shift, t.segs, t.rows = 64, 1, 0
+	t.shift, t.segs, t.rows = 63, 1, 0
 }
 
 // get returns the row of k, from below if it must.
@@ -79,6 +79,12 @@ func (t *table[V]) get(k *Key) (v V, at int64, ok bool, err error) {
 		return v, 0, false, nil
 	}
 	return s.v, s.at, true, nil
+}
+
+// Place is where the row of a key stands until the next change of its store, or the next read of another key.
+type Place[V any] struct {
+	e *entry[V] // nil: it has none
+	i uint64
 }
 
 // put makes v the value of k.
@@ -138,7 +144,7 @@ func (t *table[V]) bury(seg *segment[V], s *slot[V]) {
 
 // load reads one word of the home slot of a hash.
 func (t *table[V]) load(hash uint64) {
-	e := &t.dir[hash>>t.shift]
+	e := t.home(hash)
 	t.sink ^= e.slots[hash&uint64(len(e.slots)-1)].lo
 }
 
