@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 )
@@ -25,20 +26,20 @@ func newHandle[K any](name string, env store.Env, k serde.Serde[K]) handle[K] {
 }
 
 // of returns the store's key of k. It lives until the next call.
-func (h *handle[K]) of(k K) (store.Key, error) {
+func (h *handle[K]) of(k K) (hashed.Key, error) {
 	b, err := h.key.Append(h.buf[:0], k)
 	if err != nil {
-		return store.Key{}, fmt.Errorf("state: %s: encode key: %w", h.name, err)
+		return hashed.Key{}, fmt.Errorf("state: %s: encode key: %w", h.name, err)
 	}
 	if b == nil {
-		return store.Key{}, fmt.Errorf("%w: %s", errNullKey, h.name)
+		return hashed.Key{}, fmt.Errorf("%w: %s", errNullKey, h.name)
 	}
 	h.buf = b
 	return h.env.Hasher.Key(b), nil
 }
 
 // kept returns the store's key of k, which lives on. The error is noted.
-func (h *handle[K]) kept(k K) (key store.Key, ok bool) {
+func (h *handle[K]) kept(k K) (key hashed.Key, ok bool) {
 	key, err := h.of(k)
 	if err != nil {
 		h.fail(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -19,7 +20,7 @@ import (
 // open opens a store in memory. The time of the record at hand is *now.
 func open[S any](t *testing.T, spec state.Spec[S], now *int64) (S, store.Store) {
 	t.Helper()
-	h, st, err := state.Open(spec, store.Env{Hasher: store.NewHasher(1, 2), Time: func() int64 { return *now }})
+	h, st, err := state.Open(spec, store.Env{Hasher: hashed.NewHasher(1, 2), Time: func() int64 { return *now }})
 	if err != nil {
 		t.Fatal(err)
 	}

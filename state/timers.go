@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/window"
@@ -79,7 +80,7 @@ func WatchTimers[K any](h Timers[K], f func(k K, due window.Instant) error) (due
 	}
 	m.watched = true
 	due = func(now int64) (int64, error) {
-		err := m.kv.Due(now, 0, func(key store.Key, _, when int64) error {
+		err := m.kv.Due(now, 0, func(key hashed.Key, _, when int64) error {
 			k, err := m.key.Decode(key.Bytes)
 			if err != nil {
 				return fmt.Errorf("state: %s: decode key: %w", m.name, err)

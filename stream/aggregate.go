@@ -56,16 +56,14 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 				*noValue++
 				return nil
 			}
-			hashed, err := keys.Key(m, k)
+			key, err := keys.Key(m, k)
 			if err != nil {
 				return err
 			}
-			var key store.Key
-			table.SetKey(&key, hashed)
 			var old serde.Opt[A]
 			var was int64
 			var place store.Place[A]
-			if place, old.Value, was, old.OK, err = kv.Look(&key); err != nil {
+			if place, old.Value, was, old.OK, err = kv.Look(key); err != nil {
 				return err
 			}
 			t := m.Time
@@ -78,7 +76,7 @@ func aggregateNode[K, V, A any](in topology.Output[K, V], rows *table.Rows[K, A]
 			}
 			at := m.Time
 			m.Time = t
-			err = table.Put(kv, place, &key, m, k, c, next)
+			err = table.Put(kv, place, key, m, k, c, next)
 			m.Time = at
 			return err
 		})

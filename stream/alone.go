@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
-	"github.com/thalweg/thalweg/table"
 )
 
 // waiting are the records of one side, time and key that have no partner yet, as they came.
@@ -105,11 +105,10 @@ type alone[K, V, V2, R any] struct {
 	kv     *store.KV[waiting[V, V2]]
 	key    serde.Serde[K]
 	buf    []byte
-	meta   edge.Meta // for hashing
-	asked  store.Key // what of returned
-	every  int64     // ms of the clock between two emissions
-	due    *int64    // when the next may be
-	lowest *int64    // below this no record waits; -1: not looked yet
+	asked  hashed.Key // what of returned
+	every  int64      // ms of the clock between two emissions
+	due    *int64     // when the next may be
+	lowest *int64     // below this no record waits; -1: not looked yet
 }
 
 func openAlone[K, V, V2, R any](j *joiner[K, V, V2, R], store string, kv *store.KV[waiting[V, V2]], key serde.Serde[K], every int64) *alone[K, V, V2, R] {
@@ -118,20 +117,19 @@ func openAlone[K, V, V2, R any](j *joiner[K, V, V2, R], store string, kv *store.
 }
 
 // of returns the store's key; it lives until the next call.
-func (a *alone[K, V, V2, R]) of(key store.Key, at int64, left bool) *store.Key {
+func (a *alone[K, V, V2, R]) of(key hashed.Key, at int64, left bool) *hashed.Key {
 	side := byte(sideRight)
 	if left {
 		side = sideLeft
 	}
 	a.buf = append(append(binary.BigEndian.AppendUint64(a.buf[:0], uint64(at)), side), key.Bytes...)
-	a.meta.Key = a.buf
-	a.j.at.Hash(&a.meta)
-	table.SetKey(&a.asked, &a.meta)
+	a.asked.Bytes = a.buf
+	a.j.at.Hash(&a.asked)
 	return &a.asked
 }
 
 // wait adds a record.
-func (a *alone[K, V, V2, R]) wait(key store.Key, at int64, x sided[V, V2]) error {
+func (a *alone[K, V, V2, R]) wait(key hashed.Key, at int64, x sided[V, V2]) error {
 	k := a.of(key, at, x.left)
 	w, _, _, err := a.kv.Get(k)
 	if err != nil {
@@ -153,7 +151,7 @@ func (a *alone[K, V, V2, R]) wait(key store.Key, at int64, x sided[V, V2]) error
 }
 
 // matched removes the records of a side, time and key: they have found a partner.
-func (a *alone[K, V, V2, R]) matched(key store.Key, at int64, left bool) error {
+func (a *alone[K, V, V2, R]) matched(key hashed.Key, at int64, left bool) error {
 	return a.kv.Delete(a.of(key, at, left), at)
 }
 
@@ -256,7 +254,8 @@ func (a *alone[K, V, V2, R]) leave(m *edge.Meta, key []byte, w waiting[V, V2], a
 		return err
 	}
 	was, t := m.Rekeyed(false), m.Time
-	m.Key, m.Time = key[9:], at
+	m.SetKey(key[9:])
+	m.Time = at
 	for _, v := range w.left {
 		if err = a.j.single(m, k, sided[V, V2]{left: true, v: v}); err != nil {
 			break
@@ -273,5 +272,5 @@ func (a *alone[K, V, V2, R]) leave(m *edge.Meta, key []byte, w waiting[V, V2], a
 	if err != nil {
 		return err
 	}
-	return a.kv.Delete(a.of(store.Key{Bytes: key[9:]}, at, key[8] == sideLeft), at)
+	return a.kv.Delete(a.of(hashed.Key{Bytes: key[9:]}, at, key[8] == sideLeft), at)
 }

@@ -119,7 +119,7 @@ func (a *async[K, V, V2]) take(m *edge.Meta, k K, v V) error {
 
 // queue puts c behind the others of its key.
 func (a *async[K, V, V2]) queue(c *call[K, V]) {
-	name := "key " + string(c.meta.Key)
+	name := "key " + string(c.meta.Key.Bytes)
 	if a.o.Unordered || c.meta.NoKey {
 		name = fmt.Sprintf("record %d", c.number) // alone in its lane
 	}
@@ -130,7 +130,7 @@ func (a *async[K, V, V2]) queue(c *call[K, V]) {
 	}
 	l.calls = append(l.calls, c)
 	a.waiting++
-	a.bytes += len(c.meta.Key) + len(c.meta.Val)
+	a.bytes += len(c.meta.Key.Bytes) + len(c.meta.Val)
 	a.hold()
 	if len(l.calls) == 1 {
 		a.head(l)
@@ -269,7 +269,7 @@ func (a *async[K, V, V2]) end(r outcome[K, V, V2]) error {
 		return err
 	}
 	a.waiting--
-	a.bytes -= len(c.meta.Key) + len(c.meta.Val)
+	a.bytes -= len(c.meta.Key.Bytes) + len(c.meta.Val)
 	a.hold()
 	r.lane.calls[0] = nil
 	if r.lane.calls = r.lane.calls[1:]; len(r.lane.calls) == 0 {

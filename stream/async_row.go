@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,14 +30,11 @@ func (a *async[K, V, V2]) keep(m *edge.Meta, c *call[K, V]) error {
 		c.meta.RawHeaders = append([]byte(nil), m.RawHeaders...)
 	}
 	if !m.NoKey {
-		hashed, err := a.keys.Key(m, c.key)
+		key, err := a.keys.Key(m, c.key)
 		if err != nil {
 			return err
 		}
-		c.meta.Key = append([]byte{}, hashed.Key...)
-		if hashed.Key == nil {
-			c.meta.Key = nil
-		}
+		c.meta.Key.Bytes = bytes.Clone(key.Bytes)
 	}
 	if a.rawValue {
 		if m.Val != nil {
@@ -53,17 +51,17 @@ func (a *async[K, V, V2]) keep(m *edge.Meta, c *call[K, V]) error {
 func (a *async[K, V, V2]) encode(c *call[K, V]) []byte {
 	m := &c.meta
 	flags := byte(0)
-	for bit, is := range map[byte]bool{rowNoKey: m.NoKey, rowNullKey: m.Key == nil, rowNullValue: m.Val == nil} {
+	for bit, is := range map[byte]bool{rowNoKey: m.NoKey, rowNullKey: m.Key.Bytes == nil, rowNullValue: m.Val == nil} {
 		if is {
 			flags |= bit
 		}
 	}
-	b := make([]byte, 0, 64+len(m.Topic)+len(m.Key)+len(m.Val)+len(m.RawHeaders))
+	b := make([]byte, 0, 64+len(m.Topic)+len(m.Key.Bytes)+len(m.Val)+len(m.RawHeaders))
 	b = append(b, rowVersion, flags)
 	for _, n := range [...]int64{int64(c.attempt), c.due, m.Time, int64(m.Partition), m.Offset} {
 		b = binary.AppendVarint(b, n)
 	}
-	for _, text := range [...]string{m.Topic, string(m.Key), string(m.Val)} {
+	for _, text := range [...]string{m.Topic, string(m.Key.Bytes), string(m.Val)} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
@@ -101,7 +99,7 @@ func (a *async[K, V, V2]) decode(row []byte, c *call[K, V]) (err error) {
 	c.attempt, c.due, m.Time, m.Partition, m.Offset = int(ns[0]), ns[1], ns[2], int32(ns[3]), ns[4]
 	m.Topic, m.NoKey = string(texts[0]), flags&rowNoKey != 0
 	if flags&rowNullKey == 0 {
-		m.Key = texts[1]
+		m.Key.Bytes = texts[1]
 	}
 	if flags&rowNullValue == 0 {
 		m.Val = texts[2]
@@ -113,7 +111,7 @@ func (a *async[K, V, V2]) decode(row []byte, c *call[K, V]) (err error) {
 		m.RawHeaders = append([]byte{}, b...)
 	}
 	if !m.NoKey {
-		if c.key, err = a.key.Decode(m.Key); err != nil {
+		if c.key, err = a.key.Decode(m.Key.Bytes); err != nil {
 			return fmt.Errorf("key: %w", err)
 		}
 	}

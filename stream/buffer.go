@@ -7,10 +7,10 @@ import (
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
-	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -150,17 +150,15 @@ type bufferTask[K, V any] struct {
 	decode   serde.Serde[K]
 	kv       *store.KV[heldRecord[V]]
 	buf      []byte
-	meta     edge.Meta // for hashing
-	asked    store.Key // what of returned
-	seq      *int64    // of the last record held
-	observed *int64    // the highest time held so far
+	asked    hashed.Key // what of returned
+	seq      *int64     // of the last record held
+	observed *int64     // the highest time held so far
 }
 
 // of returns the store's key; it lives until the next call.
-func (b *bufferTask[K, V]) of(key []byte) *store.Key {
-	b.meta.Key = key
-	b.at.Hash(&b.meta)
-	table.SetKey(&b.asked, &b.meta)
+func (b *bufferTask[K, V]) of(key []byte) *hashed.Key {
+	b.asked.Bytes = key
+	b.at.Hash(&b.asked)
 	return &b.asked
 }
 
@@ -168,7 +166,7 @@ func (b *bufferTask[K, V]) receive(m *edge.Meta, k K, v V) error {
 	if m.Time < *b.observed-b.grace {
 		return b.join(m, k, v)
 	}
-	hashed, err := b.keys.Key(m, k)
+	key, err := b.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
@@ -181,7 +179,7 @@ func (b *bufferTask[K, V]) receive(m *edge.Meta, k K, v V) error {
 		r.headers = list.KV
 	}
 	*b.seq = max(*b.seq, 0) + 1
-	b.buf = append(binary.BigEndian.AppendUint64(append(b.buf[:0], 0), uint64(m.Time)), hashed.Key...)
+	b.buf = append(binary.BigEndian.AppendUint64(append(b.buf[:0], 0), uint64(m.Time)), key.Bytes...)
 	b.buf = binary.BigEndian.AppendUint32(b.buf, uint32(*b.seq))
 	if err := b.kv.Put(b.of(b.buf), r, m.Time); err != nil {
 		return err
@@ -209,7 +207,8 @@ func (b *bufferTask[K, V]) release(m *edge.Meta) error {
 			return err
 		}
 		saved := *m
-		m.Key, m.Val, m.Time, m.RawHeaders, m.Hashed = key, nil, r.time, nil, false
+		m.SetKey(key)
+		m.Val, m.Time, m.RawHeaders = nil, r.time, nil
 		m.Headers, m.Topic, m.Partition, m.Offset = &edge.Headers{KV: r.headers}, r.topic, r.partition, r.offset
 		err = b.join(m, k, r.v)
 		if *m = saved; err != nil {

@@ -4,10 +4,10 @@ import (
 	"math"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
-	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/window"
 )
 
@@ -72,12 +72,12 @@ func (j *joiner[K, V, V2, R]) receive(m *edge.Meta, k K, x sided[V, V2]) error {
 		*j.noValue++
 		return nil
 	}
-	hashed, err := j.keys.Key(m, k)
+	own, err := j.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	table.SetKey(&key, hashed)
+	var key hashed.Key
+	key.Set(own)
 	if j.alone != nil && m.Time == *j.observed {
 		if err := j.alone.expire(m, x.left); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (j *joiner[K, V, V2, R]) single(m *edge.Meta, k K, x sided[V, V2]) error {
 }
 
 // meetRight joins a left record with its partners, and reports how many there are.
-func (j *joiner[K, V, V2, R]) meetRight(m *edge.Meta, k K, key store.Key, v V) (int, error) {
+func (j *joiner[K, V, V2, R]) meetRight(m *edge.Meta, k K, key hashed.Key, v V) (int, error) {
 	partners, err := j.otherSide.Fetch(key, m.Time-j.before, m.Time+j.after)
 	if err != nil {
 		return 0, err
@@ -141,7 +141,7 @@ func (j *joiner[K, V, V2, R]) meetRight(m *edge.Meta, k K, key store.Key, v V) (
 }
 
 // meetLeft joins a right record with its partners, and reports how many there are.
-func (j *joiner[K, V, V2, R]) meetLeft(m *edge.Meta, k K, key store.Key, v2 V2) (int, error) {
+func (j *joiner[K, V, V2, R]) meetLeft(m *edge.Meta, k K, key hashed.Key, v2 V2) (int, error) {
 	partners, err := j.thisSide.Fetch(key, m.Time-j.after, m.Time+j.before)
 	if err != nil {
 		return 0, err
@@ -175,12 +175,12 @@ func (j *joiner[K, V, V2, R]) receiveSelf(m *edge.Meta, k K, x sided[V, V2]) err
 		return nil
 	}
 	j.see(m.Time)
-	hashed, err := j.keys.Key(m, k)
+	own, err := j.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	table.SetKey(&key, hashed)
+	var key hashed.Key
+	key.Set(own)
 	t := m.Time
 	emit := func(l V, r V2, at int64) error {
 		m.Time = max(t, at)

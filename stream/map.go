@@ -146,7 +146,8 @@ func (s Stream[K, V]) FlatMap[K2, V2 any](f func(K, V) iter.Seq2[K2, V2]) Stream
 			return func(m *edge.Meta, k K, v V) (err error) {
 				was := m.Rekeyed(false)
 				for k2, v2 := range f(k, v) {
-					m.Key, m.Hashed, m.NoKey = nil, false, false
+					m.SetKey(nil)
+					m.NoKey = false
 					if err = next(m, k2, v2); err != nil {
 						break
 					}

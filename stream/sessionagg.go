@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
@@ -32,12 +33,12 @@ func (a *sessionAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 		return nil
 	}
 	a.see(m.Time)
-	hashed, err := a.keys.Key(m, k)
+	own, err := a.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	table.SetKey(&key, hashed)
+	var key hashed.Key
+	key.Set(own)
 	t := m.Time
 	saved, was := *m, m.Rekeyed(false)
 	if a.closed != nil {
@@ -58,7 +59,7 @@ func (a *sessionAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 }
 
 // take merges the record with the sessions it meets, unless that would be closed.
-func (a *sessionAgg[K, V, A]) take(m *edge.Meta, key store.Key, k K, v V, t int64) (late bool, err error) {
+func (a *sessionAgg[K, V, A]) take(m *edge.Meta, key hashed.Key, k K, v V, t int64) (late bool, err error) {
 	if a.found, err = a.rows.Append(a.found[:0], key, t-a.gap, t+a.gap); err != nil {
 		return false, err
 	}

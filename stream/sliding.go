@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
@@ -29,7 +30,7 @@ type slide[A any] struct {
 // sliding is the record at hand.
 type sliding[K, V any] struct {
 	m    *edge.Meta
-	key  store.Key
+	key  hashed.Key
 	k    K
 	v    V
 	t    int64
@@ -50,12 +51,12 @@ func (a *windowAgg[K, V, A]) slideBy(m *edge.Meta, k K, v V) error {
 	if m.Time+a.size < *a.observed-a.grace {
 		return a.refuse(m, k, v, 1)
 	}
-	hashed, err := a.keys.Key(m, k)
+	own, err := a.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
 	r := sliding[K, V]{m: m, k: k, v: v, t: m.Time}
-	table.SetKey(&r.key, hashed)
+	r.key.Set(own)
 	was := m.Rekeyed(false)
 	if a.closed != nil {
 		err = a.close(m) // first: see receive
@@ -77,7 +78,7 @@ func (a *windowAgg[K, V, A]) slideBy(m *edge.Meta, k K, v V) error {
 }
 
 // around reads the windows of the record's key that start in from..to, ascending.
-func (a *windowAgg[K, V, A]) around(key store.Key, from, to int64) (err error) {
+func (a *windowAgg[K, V, A]) around(key hashed.Key, from, to int64) (err error) {
 	a.cells, err = a.rows.Append(a.cells[:0], key, from, to)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/table"
@@ -63,12 +64,12 @@ func (a *windowAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 		return nil
 	}
 	a.see(m.Time)
-	hashed, err := a.keys.Key(m, k)
+	own, err := a.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	table.SetKey(&key, hashed)
+	var key hashed.Key
+	key.Set(own)
 	at := m.Time
 	was := m.Rekeyed(false)
 	if a.closed != nil {
@@ -92,7 +93,7 @@ func (a *windowAgg[K, V, A]) receive(m *edge.Meta, k K, v V) error {
 }
 
 // each updates the windows that hold at, ascending, and counts those that are closed.
-func (a *windowAgg[K, V, A]) each(m *edge.Meta, key store.Key, k K, v V, at int64) (taken int, late int64, err error) {
+func (a *windowAgg[K, V, A]) each(m *edge.Meta, key hashed.Key, k K, v V, at int64) (taken int, late int64, err error) {
 	close := *a.observed - a.grace
 	if !a.w.Even() {
 		start, end, ok, err := a.w.Bounds(window.Instant(at))
@@ -121,7 +122,7 @@ func (a *windowAgg[K, V, A]) each(m *edge.Meta, key store.Key, k K, v V, at int6
 }
 
 // update takes the record into one window.
-func (a *windowAgg[K, V, A]) update(m *edge.Meta, key store.Key, k K, v V, start, end, t int64) (err error) {
+func (a *windowAgg[K, V, A]) update(m *edge.Meta, key hashed.Key, k K, v V, start, end, t int64) (err error) {
 	var old serde.Opt[A]
 	var was int64
 	if old.Value, was, old.OK, err = a.rows.Get(key, start); err != nil {
@@ -134,7 +135,7 @@ func (a *windowAgg[K, V, A]) update(m *edge.Meta, key store.Key, k K, v V, start
 }
 
 // put writes the row of one window at t and passes the change on.
-func (a *windowAgg[K, V, A]) put(m *edge.Meta, key store.Key, k K, start, end, t int64, c table.Change[A]) (err error) {
+func (a *windowAgg[K, V, A]) put(m *edge.Meta, key hashed.Key, k K, start, end, t int64, c table.Change[A]) (err error) {
 	if !a.sendOld {
 		c.Old = serde.Opt[A]{}
 	}

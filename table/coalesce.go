@@ -60,11 +60,11 @@ func (x *coalescer[K, V]) forget() {
 }
 
 func (x *coalescer[K, V]) receive(m *edge.Meta, k K, c Change[V]) error {
-	hashed, err := x.keys.Key(m, k)
+	key, err := x.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	if i, ok := x.last[string(hashed.Key)]; ok {
+	if i, ok := x.last[string(key.Bytes)]; ok {
 		c.Old, x.held[i] = x.held[i].c.Old, heldChange[K, V]{over: true}
 	}
 	h := heldChange[K, V]{k: k, c: c, meta: edge.Meta{Time: m.Time, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Headers: m.Headers}}
@@ -72,12 +72,12 @@ func (x *coalescer[K, V]) receive(m *edge.Meta, k K, c Change[V]) error {
 		h.meta.RawHeaders = append([]byte(nil), m.RawHeaders...)
 	}
 	if x.raw {
-		h.meta.Key = bytes.Clone(m.Key)
+		h.meta.Key.Bytes = bytes.Clone(m.Key.Bytes)
 	}
 	if len(x.held) > 2*len(x.last)+64 {
 		x.compact()
 	}
-	x.last[string(hashed.Key)] = len(x.held)
+	x.last[string(key.Bytes)] = len(x.held)
 	x.held = append(x.held, h)
 	if len(x.last) > coalesceMost {
 		x.at.Commit()

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -22,7 +22,7 @@ func Expiring[K, V, X any](r *Rows[K, V], p edge.Place, next edge.Emit[K, Change
 	kv, key, sendOld := rows.kv, serde.Single(r.key), r.Old()
 	kv.Clock(func() *int64 { return p.Keep(r.name + " observed") })
 	var at *edge.Meta // of the record at hand
-	leave := func(gone store.Key, v V, over int64) error {
+	leave := func(gone hashed.Key, v V, over int64) error {
 		k, err := key.Decode(gone.Bytes)
 		if err != nil {
 			return fmt.Errorf("table: %s: decode key: %w", r.name, err)
@@ -33,7 +33,7 @@ func Expiring[K, V, X any](r *Rows[K, V], p edge.Place, next edge.Emit[K, Change
 		}
 		m := at
 		saved := *m
-		m.Key, m.Val, m.Lo, m.Hi, m.Hash, m.Hashed = gone.Bytes, nil, gone.Lo, gone.Hi, gone.Hash, true
+		m.Key, m.Val, m.Hashed = gone, nil, true
 		m.Time, m.Headers, m.RawHeaders, m.NoKey, m.Stale = over, nil, nil, false, false
 		err = next(m, k, c)
 		*m = saved

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -55,7 +56,7 @@ func (s *sender[K, V, K2, V2, R]) receive(m *edge.Meta, k K, c Change[V]) error 
 	if err != nil {
 		return err
 	}
-	sub := subscription{key: keyed.Key, partition: s.partition}
+	sub := subscription{key: keyed.Bytes, partition: s.partition}
 	if c.New.OK {
 		if s.value, err = s.val.Append(append(s.value[:0], 0), c.New.Value); err != nil {
 			return err
@@ -68,7 +69,7 @@ func (s *sender[K, V, K2, V2, R]) receive(m *edge.Meta, k K, c Change[V]) error 
 	send := func(k2 K2, key []byte, none bool, do instruction) error {
 		was := m.Rekeyed(none)
 		if !none {
-			m.Key = key[1:]
+			m.SetKey(key[1:])
 		}
 		sub.do = do
 		err := s.next(m, k2, sub)
@@ -106,10 +107,9 @@ func (s *sender[K, V, K2, V2, R]) receive(m *edge.Meta, k K, c Change[V]) error 
 
 // subscriptions are the references to the right table's rows in one task: keys are length(4) foreign key | key.
 type subscriptions struct {
-	at   edge.Place
-	kv   *store.KV[subscription]
-	meta edge.Meta // for hashing
-	buf  []byte
+	at  edge.Place
+	kv  *store.KV[subscription]
+	buf []byte
 }
 
 func (j *foreign[K, V, K2, V2, R]) subscriptions(at edge.Place) (*subscriptions, error) {
@@ -129,10 +129,8 @@ func (s *subscriptions) to(key []byte) []byte {
 // update writes or removes a reference.
 func (s *subscriptions) update(key []byte, sub subscription, at int64) error {
 	s.buf = append(s.to(key), sub.key...)
-	s.meta.Key = s.buf
-	s.at.Hash(&s.meta)
-	var k store.Key
-	SetKey(&k, &s.meta)
+	k := hashed.Key{Bytes: s.buf}
+	s.at.Hash(&k)
 	if sub.do == leave || sub.do == leaveAndTell {
 		return s.kv.Delete(&k, at)
 	}
@@ -176,7 +174,7 @@ func (j *foreign[K, V, K2, V2, R]) openReceive(at edge.Place, next edge.Emit[K, 
 			if err != nil {
 				return err
 			}
-			if err := subs.update(keyed.Key, sub, m.Time); err != nil {
+			if err := subs.update(keyed.Bytes, sub, m.Time); err != nil {
 				return err
 			}
 			var at int64
@@ -213,7 +211,7 @@ func (j *foreign[K, V, K2, V2, R]) openScan(at edge.Place, next edge.Emit[K, ans
 		if err != nil {
 			return err
 		}
-		for e, err := range subs.kv.Prefix(bytes.Clone(subs.to(keyed.Key))) {
+		for e, err := range subs.kv.Prefix(bytes.Clone(subs.to(keyed.Bytes))) {
 			if err == nil {
 				err = respond(m, next, key, &e.Value, c.New, m.Time)
 			}

@@ -95,17 +95,17 @@ func (s *selector[K, V, K2, V2]) receive(m *edge.Meta, k K, c Change[V]) error {
 	was := m.Rekeyed(false)
 	defer m.Restore(was)
 	if old.ok && row.ok && bytes.Equal(s.old, s.new) {
-		m.Key = s.new[1:]
+		m.SetKey(s.new[1:])
 		return s.next(m, row.k, Change[V2]{Old: serde.Some(old.v), New: serde.Some(row.v)})
 	}
 	if old.ok {
-		m.Key = s.old[1:]
+		m.SetKey(s.old[1:])
 		if err := s.next(m, old.k, Change[V2]{Old: serde.Some(old.v)}); err != nil {
 			return err
 		}
 	}
 	if row.ok {
-		m.Key, m.Hashed = s.new[1:], false
+		m.SetKey(s.new[1:])
 		return s.next(m, row.k, Change[V2]{New: serde.Some(row.v)})
 	}
 	return nil
@@ -166,16 +166,14 @@ type aggregator[K, V, A any] struct {
 
 // receive takes the old row out, then the new one in. The row's time never goes back.
 func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
-	hashed, err := a.keys.Key(m, k)
+	key, err := a.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	SetKey(&key, hashed)
 	var was serde.Opt[A]
 	var wasAt int64
 	var place store.Place[A]
-	if place, was.Value, wasAt, was.OK, err = a.rows.Look(&key); err != nil {
+	if place, was.Value, wasAt, was.OK, err = a.rows.Look(key); err != nil {
 		return err
 	}
 	now, t := was, m.Time
@@ -194,7 +192,7 @@ func (a *aggregator[K, V, A]) receive(m *edge.Meta, k K, c Change[V]) error {
 	}
 	at := m.Time
 	m.Time = t
-	err = Put(a.rows, place, &key, m, k, out, a.next)
+	err = Put(a.rows, place, key, m, k, out, a.next)
 	m.Time = at
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -75,8 +76,7 @@ type indexer[I, K, V any] struct {
 	at       edge.Place
 	kv       *store.KV[V]
 	keys     *edge.Keyer[K]
-	meta     edge.Meta // for hashing
-	asked    store.Key // what storeKey returned
+	asked    hashed.Key // what storeKey returned
 	old, new []byte
 	buf      []byte
 }
@@ -92,10 +92,9 @@ func (x *indexer[I, K, V]) entry(k K, key []byte, v V, buf []byte) ([]byte, erro
 }
 
 // storeKey returns the key of an entry, until the next call.
-func (x *indexer[I, K, V]) storeKey(entry []byte) *store.Key {
-	x.meta.Key = entry
-	x.at.Hash(&x.meta)
-	SetKey(&x.asked, &x.meta)
+func (x *indexer[I, K, V]) storeKey(entry []byte) *hashed.Key {
+	x.asked.Bytes = entry
+	x.at.Hash(&x.asked)
 	return &x.asked
 }
 
@@ -109,13 +108,13 @@ func (x *indexer[I, K, V]) receive(m *edge.Meta, k K, c Change[V]) error {
 	}
 	var old, now []byte
 	if c.Old.OK {
-		if old, err = x.entry(k, keyed.Key, c.Old.Value, x.old); err != nil {
+		if old, err = x.entry(k, keyed.Bytes, c.Old.Value, x.old); err != nil {
 			return err
 		}
 		x.old = old
 	}
 	if c.New.OK {
-		if now, err = x.entry(k, keyed.Key, c.New.Value, x.new); err != nil {
+		if now, err = x.entry(k, keyed.Bytes, c.New.Value, x.new); err != nil {
 			return err
 		}
 		x.new = now

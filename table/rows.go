@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -142,27 +143,25 @@ func (r *Rows[K, V]) Writer(p edge.Place, next edge.Emit[K, Change[V]], filter b
 	filter = filter && sendOld
 	return func(m *edge.Meta, k K, v serde.Opt[V]) error {
 		c := Change[V]{New: v}
-		hashed, err := keys.Key(m, k)
+		key, err := keys.Key(m, k)
 		if err != nil {
 			return err
 		}
-		var key store.Key
-		SetKey(&key, hashed)
 		var place store.Place[V]
 		if sendOld {
-			if place, c.Old.Value, _, c.Old.OK, err = rows.Look(&key); err != nil {
+			if place, c.Old.Value, _, c.Old.OK, err = rows.Look(key); err != nil {
 				return err
 			}
 			if filter && !v.OK && !c.Old.OK {
 				return nil
 			}
 		}
-		return Put(rows, place, &key, m, k, c, next)
+		return Put(rows, place, key, m, k, c, next)
 	}, nil
 }
 
 // Put writes the new row of c, which Look has found at p, at the record's time, and passes the change on.
-func Put[K, V any](rows *Stored[V], p store.Place[V], key *store.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
+func Put[K, V any](rows *Stored[V], p store.Place[V], key *hashed.Key, m *edge.Meta, k K, c Change[V], next edge.Emit[K, Change[V]]) error {
 	if rows.versions == nil && c.New.OK && !m.Stale { // the record path's, with no more calls than it needs
 		if err := rows.kv.PutAt(p, key, c.New.Value, m.Time); err != nil {
 			return err
@@ -203,20 +202,14 @@ func (r *Rows[K, V]) lookup(asOf bool) func(p edge.Place) (edge.Lookup[K, V], er
 			return nil, err
 		}
 		return func(m *edge.Meta, k K) (v V, at int64, ok bool, err error) {
-			t := m.Time
-			if m, err = keys.Key(m, k); err != nil {
+			key, err := keys.Key(m, k)
+			if err != nil {
 				return v, 0, false, err
 			}
-			var key store.Key
-			SetKey(&key, m)
 			if asOf {
-				return rows.AsOf(&key, t)
+				return rows.AsOf(key, m.Time)
 			}
-			return rows.Get(&key)
+			return rows.Get(key)
 		}, nil
 	}
 }
-
-// SetKey makes k the store's key of a record whose key has been hashed. It writes where the store reads, field by field:
-// a copy of the whole struct would wait for its fields to be stored, see [store.Hasher.Words].
-func SetKey(k *store.Key, m *edge.Meta) { k.Bytes, k.Lo, k.Hi, k.Hash = m.Key, m.Lo, m.Hi, m.Hash }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 )
@@ -13,7 +14,7 @@ type Stored[V any] struct {
 }
 
 // Get returns the latest value of k.
-func (s *Stored[V]) Get(k *store.Key) (v V, at int64, ok bool, err error) {
+func (s *Stored[V]) Get(k *hashed.Key) (v V, at int64, ok bool, err error) {
 	if s.versions != nil {
 		return s.versions.Get(*k)
 	}
@@ -21,7 +22,7 @@ func (s *Stored[V]) Get(k *store.Key) (v V, at int64, ok bool, err error) {
 }
 
 // Look is Get, and says where the row stands.
-func (s *Stored[V]) Look(k *store.Key) (p store.Place[V], v V, at int64, ok bool, err error) {
+func (s *Stored[V]) Look(k *hashed.Key) (p store.Place[V], v V, at int64, ok bool, err error) {
 	if s.versions != nil {
 		v, at, ok, err = s.versions.Get(*k)
 		return p, v, at, ok, err
@@ -30,7 +31,7 @@ func (s *Stored[V]) Look(k *store.Key) (p store.Place[V], v V, at int64, ok bool
 }
 
 // AsOf returns the value of k that held at t.
-func (s *Stored[V]) AsOf(k *store.Key, t int64) (v V, at int64, ok bool, err error) {
+func (s *Stored[V]) AsOf(k *hashed.Key, t int64) (v V, at int64, ok bool, err error) {
 	if s.versions == nil {
 		return s.kv.Get(k)
 	}
@@ -40,7 +41,7 @@ func (s *Stored[V]) AsOf(k *store.Key, t int64) (v V, at int64, ok bool, err err
 
 // Put makes v the value of k at that time; an absent one deletes it. kept is false if the store has refused it as too
 // old, latest is false if a later version is there.
-func (s *Stored[V]) Put(k *store.Key, v serde.Opt[V], at int64) (kept, latest bool, err error) {
+func (s *Stored[V]) Put(k *hashed.Key, v serde.Opt[V], at int64) (kept, latest bool, err error) {
 	switch {
 	case s.versions == nil && v.OK:
 		return true, true, s.kv.Put(k, v.Value, at)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
@@ -191,13 +190,11 @@ func (b *buffer[K, V]) lookup(p edge.Place, parent func(edge.Place) (edge.Lookup
 	}
 	rows, keys := state.RawKV[K, held[V]](h.(state.Timestamped[K, held[V]])), edge.NewKeyer(p, b.key)
 	return func(m *edge.Meta, k K) (v V, at int64, ok bool, err error) {
-		hashed, err := keys.Key(m, k)
+		key, err := keys.Key(m, k)
 		if err != nil {
 			return v, 0, false, err
 		}
-		var key store.Key
-		SetKey(&key, hashed)
-		if x, _, found, err := rows.Get(&key); found || err != nil {
+		if x, _, found, err := rows.Get(key); found || err != nil {
 			return x.prior.Value, -1, x.prior.OK, err
 		}
 		return below(m, k)

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 )
@@ -49,13 +50,11 @@ func (x *suppressor[K, V]) full() bool {
 
 // hold puts an update into the buffer: in place of an earlier one of the key, whose place in the order it keeps.
 func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
-	hashed, err := x.keys.Key(m, k)
+	key, err := x.keys.Key(m, k)
 	if err != nil {
 		return err
 	}
-	var key store.Key
-	SetKey(&key, hashed)
-	h, _, there, err := x.rows.Get(&key)
+	h, _, there, err := x.rows.Get(key)
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func (x *suppressor[K, V]) hold(m *edge.Meta, k K, c Change[V]) error {
 	if err := x.count(key.Bytes, h, 1); err != nil {
 		return err
 	}
-	return x.rows.Put(&key, h, m.Time)
+	return x.rows.Put(key, h, m.Time)
 }
 
 // count adds an update to what the buffer holds, or takes it off.
@@ -94,7 +93,7 @@ func (x *suppressor[K, V]) count(key []byte, h held[V], sign int64) error {
 // pass passes on the updates that are due up to a time, by time and then key bytes; or just until the buffer is not full.
 func (x *suppressor[K, V]) pass(m *edge.Meta, limit int64, full bool) error {
 	at := m.Time
-	return x.rows.Due(limit, 0, func(key store.Key, h held[V], _ int64) error {
+	return x.rows.Due(limit, 0, func(key hashed.Key, h held[V], _ int64) error {
 		m.Time = at
 		if err := x.count(key.Bytes, h, -1); err != nil {
 			return err
@@ -117,7 +116,8 @@ func (x *suppressor[K, V]) emit(m *edge.Meta, key []byte, h held[V]) error {
 		return err
 	}
 	saved := *m
-	m.Key, m.Hashed, m.NoKey, m.Val = key, false, false, nil
+	m.SetKey(key)
+	m.NoKey, m.Val = false, nil
 	m.Time, m.Headers, m.RawHeaders = h.time, nil, h.headers
 	m.Topic, m.Partition, m.Offset = h.topic, h.partition, h.offset
 	err = x.next(m, k, Change[V]{Old: h.prior, New: h.value})

@@ -106,7 +106,7 @@ func (s *sink[K, V]) encode(m *edge.Meta, k K, v V) (key, val []byte, err error)
 	switch {
 	case m.NoKey:
 	case s.copyKey:
-		key = m.Key
+		key = m.Key.Bytes
 	default:
 		if key, err = s.topic.Key.Append(s.k[:0], k); err != nil {
 			return nil, nil, fmt.Errorf("key: %w", err)

@@ -126,12 +126,12 @@ func (e *entrance[K, V]) Push(m *edge.Meta) error {
 	if e.bare && (m.Val != nil || e.nullVals) {
 		var k K
 		var v V
-		m.NoKey = m.Key == nil
+		m.NoKey = m.Key.Bytes == nil
 		return e.next(m, k, v)
 	}
 	if h := &e.head; h.ok && h.offset == m.Offset && h.partition == m.Partition && h.topic == m.Topic {
 		h.ok = false
-		m.NoKey = m.Key == nil
+		m.NoKey = m.Key.Bytes == nil
 		return e.next(m, h.k, h.v)
 	}
 	k, v, ok, err := e.decode(m)
@@ -143,9 +143,9 @@ func (e *entrance[K, V]) Push(m *edge.Meta) error {
 
 // decode reads what is needed of m. ok is false if the record failed and the app's policy went on.
 func (e *entrance[K, V]) decode(m *edge.Meta) (k K, v V, ok bool, err error) {
-	m.NoKey = m.Key == nil
+	m.NoKey = m.Key.Bytes == nil
 	if e.needs.Key && !m.NoKey {
-		if k, err = e.key.Decode(m.Key); err != nil {
+		if k, err = e.key.Decode(m.Key.Bytes); err != nil {
 			return k, v, false, e.at.Task.Failed(e.at.Node, edge.Decode, fmt.Errorf("key: %w", err))
 		}
 	}

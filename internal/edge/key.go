@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -12,7 +13,7 @@ type Keyer[K any] struct {
 	serde serde.Serde[K]
 	mode  keyMode
 	buf   []byte
-	own   Meta
+	own   hashed.Key
 }
 
 // keyMode is where a Keyer takes the bytes from.
@@ -44,35 +45,37 @@ func modeOf[K any](in any, s serde.Serde[K]) keyMode {
 	return keyOwn
 }
 
-// Key returns a Meta with Key, Lo, Hi and Hash of the record's key: m itself, or one of the Keyer's own. The bytes live
-// as long as the call that brought m, or until the next Key.
-func (x *Keyer[K]) Key(m *Meta, k K) (*Meta, error) {
+// Key returns the record's key, hashed: that of m itself, or the Keyer's own. It holds until a record is passed on, the
+// next Key, or the return of the call that brought m.
+func (x *Keyer[K]) Key(m *Meta, k K) (*hashed.Key, error) {
 	if x.mode == keyRaw && m.Hashed {
-		return m, nil // apart from the rest it is inlined
+		return &m.Key, nil // apart from the rest it is inlined
 	}
-	return x.hashed(m, k)
+	return x.make(m, k)
 }
 
-func (x *Keyer[K]) hashed(m *Meta, k K) (*Meta, error) {
+func (x *Keyer[K]) make(m *Meta, k K) (*hashed.Key, error) {
 	switch x.mode {
 	case keyMake:
 		b, err := x.encode(k)
 		if err != nil {
 			return nil, err
 		}
-		m.Key, m.Hashed = b, false
+		m.SetKey(b)
 	case keyOwn:
 		b, err := x.encode(k)
 		if err != nil {
 			return nil, err
 		}
-		x.own.Key, x.own.Hashed = b, false
-		m = &x.own
+		x.own.Bytes = b
+		x.task.Hash(&x.own)
+		return &x.own, nil
 	}
 	if !m.Hashed {
-		x.task.Hash(m)
+		x.task.Hash(&m.Key)
+		m.Hashed = true
 	}
-	return m, nil
+	return &m.Key, nil
 }
 
 func (x *Keyer[K]) encode(k K) ([]byte, error) {

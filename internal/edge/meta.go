@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/hashed"
 )
 
 // Meta is what a record has beside key and value. A task has one and reuses it. A node that changes a field saves what
@@ -17,17 +18,17 @@ import (
 //
 // The byte slices point into a buffer of the source and live until the call returns: who keeps bytes copies them.
 type Meta struct {
-	Key, Val     []byte   // encoded key and value, nil for null, where the edge has bytes: see Node.In
-	Lo, Hi, Hash uint64   // words and hash of Key while Hashed
-	Time         int64    // event time, ms
-	Headers      *Headers // immutable
-	RawHeaders   []byte   // in place of Headers: as the batch has them, nil for none
-	Topic        string   // where the record was read, "" in a punctuation
-	Offset       int64
-	Partition    int32
-	Hashed       bool
-	NoKey        bool // the record has no key; the typed key is zero
-	Stale        bool // the change at hand is not of its row's latest version
+	Key        hashed.Key // encoded key, nil bytes for null, where the edge has them: see Node.In; the rest of it while Hashed
+	Val        []byte     // encoded value, nil for null, where the edge has bytes
+	Time       int64      // event time, ms
+	Headers    *Headers   // immutable
+	RawHeaders []byte     // in place of Headers: as the batch has them, nil for none
+	Topic      string     // where the record was read, "" in a punctuation
+	Offset     int64
+	Partition  int32
+	Hashed     bool
+	NoKey      bool // the record has no key; the typed key is zero
+	Stale      bool // the change at hand is not of its row's latest version
 }
 
 // Emit passes one record on.
@@ -41,13 +42,20 @@ type Saved struct {
 
 // Rekeyed marks the record as having a new key, of no bytes yet. Restore takes it back.
 func (m *Meta) Rekeyed(noKey bool) Saved {
-	s := Saved{m.Key, m.NoKey}
-	m.Key, m.Hashed, m.NoKey = nil, false, noKey
+	s := Saved{m.Key.Bytes, m.NoKey}
+	m.SetKey(nil)
+	m.NoKey = noKey
 	return s
 }
 
 // Restore undoes Rekeyed. The hash is made anew by whoever needs it.
-func (m *Meta) Restore(s Saved) { m.Key, m.NoKey, m.Hashed = s.key, s.noKey, false }
+func (m *Meta) Restore(s Saved) {
+	m.SetKey(s.key)
+	m.NoKey = s.noKey
+}
+
+// SetKey makes b the key's bytes, not hashed yet.
+func (m *Meta) SetKey(b []byte) { m.Key.Bytes, m.Hashed = b, false }
 
 // Headers are the headers of a record. They are immutable.
 type Headers struct{ KV []batch.KV }

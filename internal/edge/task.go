@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"reflect"
 	"time"
+
+	"github.com/thalweg/thalweg/internal/hashed"
 )
 
 // Task is what a task offers its nodes. It belongs to the task's goroutine.
@@ -22,8 +24,8 @@ type Task interface {
 
 	// Meta is the record at hand.
 	Meta() *Meta
-	// Hash fills in the words and hash of m.Key.
-	Hash(m *Meta)
+	// Hash fills in the words and hash of k's bytes.
+	Hash(k *hashed.Key)
 	// Receive returns the receive function of n, made at the first call.
 	Receive(n *Node) (any, error)
 	// Store returns the handle of a store of the sub-topology.

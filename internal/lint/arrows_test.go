@@ -23,9 +23,10 @@ var arrows = map[string][]string{
 	"internal/registry/topic":     {"internal/registry", "internal/kafka"},
 	"serde/registry/registrytest": {"internal/registry"},
 
-	"internal/batch": {}, // the record-batch codec, shared by engine, client, task and edge
-	"internal/edge":  {"serde", "internal/batch"},
-	"internal/store": {"serde", "window"},
+	"internal/batch":  {}, // the record-batch codec, shared by engine, client, task and edge
+	"internal/hashed": {}, // a record's key as the nodes pass it and the stores look it up
+	"internal/edge":   {"serde", "internal/batch", "internal/hashed"},
+	"internal/store":  {"serde", "window", "internal/hashed"},
 
 	"state":           {"serde", "window", "internal/store"},
 	"state/statetest": {"state"},

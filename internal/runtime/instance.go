@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/kafka"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/internal/task"
@@ -80,7 +81,7 @@ type Instance struct {
 	id     identity
 	db     *store.DB
 	budget *store.Budget
-	hasher store.Hasher
+	hasher hashed.Hasher
 	plan   plan
 
 	now      func() time.Time // of operators
@@ -123,7 +124,7 @@ type Instance struct {
 func New(cfg Config) *Instance {
 	in := &Instance{
 		cfg: cfg, tasks: map[taskKey]*assigned{}, bound: map[string]reading{}, look: make(chan struct{}, 1), ready: make(chan struct{}), prepared: make(chan struct{}), first: true,
-		restores: make(chan struct{}, restoresAtOnce), hasher: store.NewHasher(rand.Uint64(), rand.Uint64()),
+		restores: make(chan struct{}, restoresAtOnce), hasher: hashed.NewHasher(rand.Uint64(), rand.Uint64()),
 	}
 	return in
 }

@@ -1,6 +1,10 @@
 package store
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/thalweg/thalweg/internal/hashed"
+)
 
 // dirty returns the rows changed since the commit, and the bytes that hangs on them: their undo, and what they will be
 // in the changelog.
@@ -16,7 +20,7 @@ func (t *table[V]) unwritten() (rows int, bytes int64) {
 
 // meanRow is about the encoded size of a row: values as seen lately, keys as they fit into slots or the arena.
 func (t *table[V]) meanRow() float64 {
-	return inlineMax + float64(t.arena.bytes)/float64(max(t.rows, 1)) + t.meanValue
+	return hashed.Inline + float64(t.arena.bytes)/float64(max(t.rows, 1)) + t.meanValue
 }
 
 const (

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/thalweg/thalweg/internal/hashed"
 )
 
 // agenda orders the rows of a KV by a time of each, so that the first that are due can be found on disk. It is a table
@@ -132,7 +134,7 @@ func (t *KV[V]) enterAll() error {
 }
 
 // entry returns the key of an entry; it lives until the next call.
-func (a *agenda[V]) entry(when int64, key []byte, h Hasher) Key {
+func (a *agenda[V]) entry(when int64, key []byte, h hashed.Hasher) Key {
 	a.key = append(binary.BigEndian.AppendUint64(a.key[:0], uint64(when)^1<<63), key...)
 	return h.Key(a.key)
 }

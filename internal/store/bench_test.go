@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -41,7 +42,7 @@ func appendBenchKey(dst []byte, i int) []byte {
 }
 
 func benchKV(b testing.TB, n int) *KV[int64] {
-	kv, err := OpenKV(Env{Hasher: NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
+	kv, err := OpenKV(Env{Hasher: hashed.NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -20,7 +21,7 @@ func belowKV(b *testing.B) *KV[int64] {
 		b.Fatal(err)
 	}
 	open := func() *KV[int64] {
-		kv, err := OpenKV(Env{DB: db, Hasher: NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
+		kv, err := OpenKV(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	kv, err := OpenKV(Env{DB: db, Hasher: NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
+	kv, err := OpenKV(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 
 // BenchmarkReplay is a restore, for each record of the changelog.
 func BenchmarkReplay(b *testing.B) {
-	kv, err := OpenKV(Env{Hasher: NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
+	kv, err := OpenKV(Env{Hasher: hashed.NewHasher(1, 2)}, "bench", benchSchema, serde.Int64)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func BenchmarkScan(b *testing.B) {
 // BenchmarkWindow is a windowed count: 10 records for each key and window, the last two windows alive.
 func BenchmarkWindow(b *testing.B) {
 	const keys, group = 100_000, 16
-	w, err := OpenWindow(Env{Hasher: NewHasher(1, 2)}, "bench", Schema{Kind: KindTimestampedWindow}, 1000, 2000, serde.Int64)
+	w, err := OpenWindow(Env{Hasher: hashed.NewHasher(1, 2)}, "bench", Schema{Kind: KindTimestampedWindow}, 1000, 2000, serde.Int64)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -62,7 +63,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 func TestPartitionsAreListedAndDropped(t *testing.T) {
 	db := testDB(t, vfs.NewMem())
 	for p := range int32(3) {
-		kv, err := OpenKV(Env{DB: db, Partition: p, Hasher: NewHasher(1, 2)}, "s", Schema{Kind: KindKV}, serde.Int64)
+		kv, err := OpenKV(Env{DB: db, Partition: p, Hasher: hashed.NewHasher(1, 2)}, "s", Schema{Kind: KindKV}, serde.Int64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func TestPartitionsAreListedAndDropped(t *testing.T) {
 	if err != nil || !slices.Equal(held["s"], []int32{0, 2}) {
 		t.Errorf("partitions %v, %v", held, err)
 	}
-	kv, err := OpenKV(Env{DB: db, Partition: 1, Hasher: NewHasher(1, 2)}, "s", Schema{Kind: KindKV}, serde.Int64)
+	kv, err := OpenKV(Env{DB: db, Partition: 1, Hasher: hashed.NewHasher(1, 2)}, "s", Schema{Kind: KindKV}, serde.Int64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestCorruptDatabaseIsPutAside(t *testing.T) {
 
 // readAll opens the store and reads its rows until one fails.
 func readAll(db *DB) (rows int, err error) {
-	kv, err := OpenKV(Env{DB: db, Hasher: NewHasher(1, 2)}, "counts", Schema{KindTimestampedKV, "string", "int64"}, serde.Int64)
+	kv, err := OpenKV(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "counts", Schema{KindTimestampedKV, "string", "int64"}, serde.Int64)
 	if err != nil {
 		return 0, err
 	}

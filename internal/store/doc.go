@@ -2,7 +2,7 @@
 // transactions and checkpoints beside processing.
 //
 // There are few types. A [KV] or a [Window] is one store of one task; both are driven as a [Store]. The [DB] lies below
-// all stores of an instance, the [Budget] bounds their memory, a [Hasher] makes the [Key] by which all of them find a
+// all stores of an instance, the [Budget] bounds their memory, a Hasher makes the [Key] by which all of them find a
 // row. A [Checkpoint] carries committed rows into the database.
 //
 // # A store's life

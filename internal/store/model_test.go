@@ -14,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -90,7 +91,7 @@ func (m *kvModel) open() {
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	m.budget = NewBudget(int64(m.r.IntN(3)) << 17)
-	env := Env{DB: m.db, Partition: 3, Hasher: NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: m.budget}
+	env := Env{DB: m.db, Partition: 3, Hasher: hashed.NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: m.budget}
 	m.kv, err = OpenKV(env, "s", Schema{KindTimestampedKV, "string", "string"}, serde.Optional(serde.String))
 	if err != nil {
 		m.fail("open: %v", err)

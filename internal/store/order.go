@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"sort"
@@ -158,4 +159,14 @@ func (o *order) bytes() (n int64) {
 		n += int64(cap(o.runs[i].rows))*16 + int64(cap(o.runs[i].keys))
 	}
 	return n + int64(cap(o.tail.rows))*16 + int64(cap(o.tail.keys))
+}
+
+// bytesPrefix returns the first 8 bytes of b as a big-endian number, zeros after a shorter one.
+func bytesPrefix(b []byte) uint64 {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	var x [8]byte
+	copy(x[:], b)
+	return binary.BigEndian.Uint64(x[:])
 }

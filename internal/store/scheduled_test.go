@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -17,7 +18,7 @@ func TestAStoreIsScheduledAfterItsReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := NewHasher(1, 2)
+	h := hashed.NewHasher(1, 2)
 	open := func() *KV[int64] {
 		s, err := OpenKV(Env{DB: db, Hasher: h}, "due", Schema{KindKV, "bytes", "int64"}, serde.Int64)
 		if err != nil {

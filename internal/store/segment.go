@@ -1,11 +1,18 @@
 package store
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/thalweg/thalweg/internal/hashed"
+)
 
 const (
 	segmentSlots = 1024 // a segment that has grown up; it splits when 7/8 full
 	firstSlots   = 16   // the only segment of a table grows from here
 	groupSlots   = 64   // slots that share a word of each bitmap
+
+	longKey = 255     // the length in a slot of a key that lives in the arena, where its two words do not do
+	keyMax  = 1 << 24 // bytes of a key, exclusive
 )
 
 // Flags of a slot. A slot with none is empty.
@@ -79,7 +86,7 @@ func full(slots int) int { return slots / 8 * 7 }
 // find returns the place of k, or the empty slot where its probe ended.
 func (t *table[V]) find(k *Key) (e *entry[V], i uint64, ok bool) {
 	e = t.home(k.Hash)
-	if len(k.Bytes) > inlineMax {
+	if len(k.Bytes) > hashed.Inline {
 		i, ok = t.findLong(e, k)
 		return e, i, ok
 	}
@@ -114,7 +121,7 @@ func (t *table[V]) hashOf(s *slot[V]) uint64 {
 	if s.klen == longKey {
 		return s.lo
 	}
-	return t.env.Hasher.inline(s.lo, s.hi, s.klen)
+	return t.env.Hasher.OfWords(s.lo, s.hi, s.klen)
 }
 
 // appendKey appends the key of a row.
@@ -122,7 +129,7 @@ func (t *table[V]) appendKey(dst []byte, s *slot[V]) []byte {
 	if s.klen == longKey {
 		return append(dst, t.arena.get(s.hi)...)
 	}
-	return appendWords(dst, s.lo, s.hi, s.klen)
+	return hashed.AppendWords(dst, s.lo, s.hi, s.klen)
 }
 
 // insert makes a row for k, which is absent, without value or bits. Every slot may move.
@@ -138,7 +145,7 @@ func (t *table[V]) insert(k *Key) (*entry[V], uint64) {
 		i = (i + 1) & mask
 	}
 	s := &e.slots[i]
-	if len(k.Bytes) > inlineMax {
+	if len(k.Bytes) > hashed.Inline {
 		s.lo, s.hi, s.klen = k.Lo, t.arena.put(k.Bytes), longKey
 	} else {
 		s.lo, s.hi, s.klen = k.Lo, k.Hi, uint8(len(k.Bytes))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -53,7 +54,7 @@ type seriesModel struct {
 	keep           int64
 	open           func(m *seriesModel, env Env) (seriesUnderTest, error)
 	s              seriesUnderTest
-	h              Hasher
+	h              hashed.Hasher
 	log            changelog
 	now, committed modelPuts
 	ck             *Checkpoint
@@ -79,7 +80,7 @@ func (m *seriesModel) start() {
 		m.fail("open: %v", err)
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(100), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
-	m.h = NewHasher(m.r.Uint64(), m.r.Uint64())
+	m.h = hashed.NewHasher(m.r.Uint64(), m.r.Uint64())
 	env := Env{DB: m.db, Partition: 3, Hasher: m.h, Budget: NewBudget(int64(m.r.IntN(3)) << 15), Dropped: func(n int64) { m.dropped += n }}
 	if m.s, err = m.open(m, env); err != nil {
 		m.fail("open: %v", err)
@@ -350,7 +351,7 @@ func TestJoinAgainstList(t *testing.T) {
 // Keys that do not come again are forgotten, in memory and below.
 func TestIdleKeysOfAJoinAreForgotten(t *testing.T) {
 	db := testDB(t, vfs.NewMem())
-	x, err := OpenJoin(Env{DB: db, Hasher: NewHasher(1, 2)}, "s", Schema{KindJoin, "string", "int64"}, 10, serde.Int64)
+	x, err := OpenJoin(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "s", Schema{KindJoin, "string", "int64"}, 10, serde.Int64)
 	if err != nil {
 		t.Fatal(err)
 	}

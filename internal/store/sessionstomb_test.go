@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -18,7 +19,7 @@ func TestMergedSessionIsFoundAfterARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := NewHasher(1, 2)
+		h := hashed.NewHasher(1, 2)
 		x, err := OpenSessions(Env{DB: db, Hasher: h, Budget: NewBudget(1 << 20)}, "s", Schema{KindSession, "string", "string"}, 1000, serde.String)
 		if err != nil {
 			t.Fatal(err)

@@ -4,13 +4,15 @@ import (
 	"iter"
 	"log/slog"
 	"time"
+
+	"github.com/thalweg/thalweg/internal/hashed"
 )
 
 // Env is what a store is opened in. One task's goroutine uses it and the store.
 type Env struct {
 	DB        *DB // nil: nothing below, all in memory
 	Partition int32
-	Hasher    Hasher
+	Hasher    hashed.Hasher
 	Budget    *Budget      // nil: no limit
 	Logger    *slog.Logger // nil: silent
 	Now       func() time.Time
@@ -20,6 +22,9 @@ type Env struct {
 	// Dropped counts a record refused by the store (an expired window). It may be nil.
 	Dropped func(n int64)
 }
+
+// Key is the key of a row as stores take it.
+type Key = hashed.Key
 
 // Position is a place in a store's changelog.
 type Position struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -22,7 +23,7 @@ func testDB(t testing.TB, fs vfs.FS) *DB {
 
 func testKV(t testing.TB, db *DB, b *Budget) *KV[int64] {
 	t.Helper()
-	kv, err := OpenKV(Env{DB: db, Hasher: NewHasher(1, 2), Budget: b}, "counts", Schema{KindTimestampedKV, "string", "int64"}, serde.Int64)
+	kv, err := OpenKV(Env{DB: db, Hasher: hashed.NewHasher(1, 2), Budget: b}, "counts", Schema{KindTimestampedKV, "string", "int64"}, serde.Int64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestSerdeErrors(t *testing.T) {
 		}
 		return append(dst, byte(v)), nil
 	}, func(b []byte) (int, error) { return int(b[0]), nil })
-	kv, err := OpenKV(Env{DB: db, Hasher: NewHasher(1, 2)}, "bad", Schema{Kind: KindKV}, bad)
+	kv, err := OpenKV(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "bad", Schema{Kind: KindKV}, bad)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,12 @@ type undoRow[V any] struct {
 // touch comes before every change of a row: the first of a transaction keeps the committed value, and a row that the
 // checkpoint under way has yet to encode is encoded as it is.
 func (t *table[V]) touch(seg *segment[V], i uint64, s *slot[V], had bool) {
+	if t.views != nil || seg.groups[i/groupSlots].dirty>>(i%groupSlots)&1 == 0 {
+		t.mark(seg, i, s, had) // apart, so that a row's further changes take no call
+	}
+}
+
+func (t *table[V]) mark(seg *segment[V], i uint64, s *slot[V], had bool) {
 	g, b := &seg.groups[i/groupSlots], uint64(1)<<(i%groupSlots)
 	if t.views != nil {
 		t.keep(seg, i, had)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -34,13 +35,13 @@ func TestVersionsReplayedTwiceAreTheSame(t *testing.T) {
 	}
 	log.end(true)
 
-	open := func() (*DB, *Versioned[string], Hasher) {
+	open := func() (*DB, *Versioned[string], hashed.Hasher) {
 		db, err := OpenDB(fs, "db", Options{Logger: quietLog})
 		if err != nil {
 			t.Fatal(err)
 		}
 		db.lim.spill = 1
-		h := NewHasher(1, 2)
+		h := hashed.NewHasher(1, 2)
 		x, err := OpenVersioned(Env{DB: db, Hasher: h, Budget: NewBudget(1)}, "s", Schema{KindVersioned, "string", "string"}, history, serde.String)
 		if err != nil {
 			t.Fatal(err)

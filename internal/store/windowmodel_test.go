@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -81,7 +82,7 @@ func (m *windowModel) open() {
 		m.fail("open: %v", err)
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
-	env := Env{DB: m.db, Hasher: NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
+	env := Env{DB: m.db, Hasher: hashed.NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
 		Dropped: func(n int64) { m.dropped += n }}
 	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, testRetention, serde.Optional(serde.String))
 	if err != nil {

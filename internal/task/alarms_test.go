@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/internal/task/tasktest"
 	"github.com/thalweg/thalweg/serde"
@@ -151,7 +151,7 @@ func TestTimersAreMisused(t *testing.T) {
 	}
 	g := topo.Graph()
 	_, err = task.Open(task.Env{
-		Graph: g, Sub: g.Subs[0], Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Hasher: store.NewHasher(1, 2),
+		Graph: g, Sub: g.Subs[0], Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Hasher: hashed.NewHasher(1, 2),
 		Reads: func(n *edge.Node) []*edge.Topic { return []*edge.Topic{n.Topic} }, Out: func(string) (edge.Out, error) { return nil, nil },
 	})
 	if err == nil || !strings.Contains(err.Error(), `the timers "alarms" have an OnTimer already`) {

@@ -34,7 +34,7 @@ type input struct {
 	reader   batch.Reader
 	reading  bool // reader is within a batch
 	group    [groupSize]batch.Record
-	lo, hi   [groupSize]uint64 // of the group's keys, see store.Key
+	lo, hi   [groupSize]uint64 // of the group's keys, see hashed.Key
 	hashes   [groupSize]uint64
 	n, i     int // records in group, index of the head
 	headTime int64
@@ -117,10 +117,10 @@ func (t *Task) head(in *input) (ok bool, err error) {
 // load makes rec the record at hand.
 func (t *Task) load(in *input, rec *batch.Record, i int) {
 	m := &t.meta
-	m.Key, m.Val, m.Time, m.Headers, m.RawHeaders = rec.Key, rec.Value, rec.Timestamp, nil, rec.Headers
+	m.Key.Bytes, m.Val, m.Time, m.Headers, m.RawHeaders = rec.Key, rec.Value, rec.Timestamp, nil, rec.Headers
 	m.Topic, m.Partition, m.Offset, m.NoKey, m.Stale = in.topic.Name, in.partition, rec.Offset, rec.Key == nil, false
 	if m.Hashed = len(in.touch) > 0; m.Hashed {
-		m.Lo, m.Hi, m.Hash = in.lo[i], in.hi[i], in.hashes[i]
+		m.Key.Lo, m.Key.Hi, m.Key.Hash = in.lo[i], in.hi[i], in.hashes[i]
 	}
 	t.current = in
 }

@@ -232,7 +232,7 @@ func (t *Task) failed(node string, phase edge.Phase, err error) error {
 	}
 	f := Failure{Phase: phase, Err: err, Node: node, Task: t.id, Time: t.meta.Time}
 	if r := t.turns.resumed; r != nil {
-		f.Topic, f.Partition, f.Offset, f.Key, f.Value, f.Time = r.Topic, r.Partition, r.Offset, r.Key, r.Val, r.Time
+		f.Topic, f.Partition, f.Offset, f.Key, f.Value, f.Time = r.Topic, r.Partition, r.Offset, r.Key.Bytes, r.Val, r.Time
 		f.Headers, _ = r.List()
 	} else if in := t.current; in != nil {
 		rec := &in.group[in.i]

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/state"
 )
@@ -44,7 +45,7 @@ type Env struct {
 
 	Out    func(topic string) (edge.Out, error)
 	Reads  func(n *edge.Node) []*edge.Topic // the topics of a source that have the task's partition
-	Hasher store.Hasher
+	Hasher hashed.Hasher
 	DB     *store.DB
 	Budget *store.Budget
 	// Globals are the global parts of the instance, whose stores the task may read.
@@ -282,10 +283,7 @@ func (t *Task) Strict() bool { return t.env.Strict }
 func (t *Task) Meta() *edge.Meta { return &t.meta }
 
 // Hash implements edge.Task.
-func (t *Task) Hash(m *edge.Meta) {
-	m.Lo, m.Hi, m.Hash = t.env.Hasher.Words(m.Key)
-	m.Hashed = true
-}
+func (t *Task) Hash(k *hashed.Key) { k.Lo, k.Hi, k.Hash = t.env.Hasher.Words(k.Bytes) }
 
 // Receive implements edge.Task.
 func (t *Task) Receive(n *edge.Node) (f any, err error) {

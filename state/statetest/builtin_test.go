@@ -3,6 +3,7 @@ package statetest_test
 import (
 	"testing"
 
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -22,7 +23,7 @@ func opened[S any](t *testing.T, spec state.Spec[S]) S {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, st, err := state.Open(spec, store.Env{DB: db, Hasher: store.NewHasher(1, 2)})
+	h, st, err := state.Open(spec, store.Env{DB: db, Hasher: hashed.NewHasher(1, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -67,7 +67,7 @@ type Driver struct {
 	offsets    map[place]commit // committed positions of the app
 	now        time.Time
 	rng        *rand.Rand
-	hasher     store.Hasher
+	hasher     hashed.Hasher
 	instances  []*instance
 	dropped    map[string]int64 // of tasks that are gone
 	woken      chan struct{}    // a call of some task has ended
@@ -136,7 +136,7 @@ func (d *Driver) defaults() {
 	}
 	d.now = o.Start
 	d.rng = rand.New(rand.NewPCG(o.Seed, 0))
-	d.hasher = store.NewHasher(d.rng.Uint64(), d.rng.Uint64())
+	d.hasher = hashed.NewHasher(d.rng.Uint64(), d.rng.Uint64())
 }
 
 // makeTopics makes every topic of the graph: changelogs too.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/edge"
-	"github.com/thalweg/thalweg/internal/store"
+	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -28,6 +28,9 @@ type Options struct {
 	Settled  func() bool
 	Decide   func(task.Failure) task.Action // default: Stop
 }
+
+// Hasher is that of every Bed.
+var Hasher = hashed.NewHasher(1, 2)
 
 // Bed is one task, partition 0 of its sub-topology. It is for the test's goroutine.
 type Bed struct {
@@ -53,7 +56,7 @@ func Open(t testing.TB, define func(*topology.Builder), opts Options) *Bed {
 	b.Task, err = task.Open(task.Env{
 		Graph: g, Sub: g.Subs[opts.Sub], Context: context.Background(), Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return b.Now }, Out: func(topic string) (edge.Out, error) { return b.Out(topic), nil },
-		Reads: func(n *edge.Node) []*edge.Topic { return []*edge.Topic{n.Topic} }, Wake: func() {}, Hasher: store.NewHasher(1, 2), Decide: opts.Decide, MaxIdle: opts.MaxIdle, IdleStep: opts.IdleStep, Settled: opts.Settled, DeadLetter: DeadLetters,
+		Reads: func(n *edge.Node) []*edge.Topic { return []*edge.Topic{n.Topic} }, Wake: func() {}, Hasher: Hasher, Decide: opts.Decide, MaxIdle: opts.MaxIdle, IdleStep: opts.IdleStep, Settled: opts.Settled, DeadLetter: DeadLetters,
 	})
 	if err != nil {
 		t.Fatal(err)

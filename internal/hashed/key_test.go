@@ -1,21 +1,20 @@
-package store
+package hashed
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"testing"
 )
 
 func TestWordsGiveTheKeyBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for n := 0; n <= inlineMax; n++ {
+	for n := 0; n <= Inline; n++ {
 		for range 200 {
 			b := make([]byte, n)
 			for i := range b {
 				b[i] = byte(r.IntN(3) * 100)
 			}
 			lo, hi := words(b)
-			if got := appendWords([]byte("x"), lo, hi, uint8(n)); string(got) != "x"+string(b) {
+			if got := AppendWords([]byte("x"), lo, hi, uint8(n)); string(got) != "x"+string(b) {
 				t.Fatalf("words of % x give % x", b, got[1:])
 			}
 		}
@@ -37,32 +36,5 @@ func TestHashSpreads(t *testing.T) {
 		if mean := 2 * keys / 256; high[i] < mean/2 || high[i] > 2*mean || low[i] < mean/2 || low[i] > 2*mean {
 			t.Fatalf("bucket %d holds %d by the high bits, %d by the low ones, mean %d", i, high[i], low[i], mean)
 		}
-	}
-}
-
-func TestArenaGivesBack(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
-	var a arena
-	held := map[uint64][]byte{}
-	var most int64
-	for range 20_000 {
-		if len(held) < 200 && r.IntN(2) == 0 {
-			key := bytes.Repeat([]byte{byte(r.IntN(256))}, 17+r.IntN(2000))
-			held[a.put(key)] = key
-		}
-		for ref, key := range held {
-			if !bytes.Equal(a.get(ref), key) {
-				t.Fatalf("a key of %d bytes has changed", len(key))
-			}
-			if r.IntN(3) == 0 {
-				a.drop(ref)
-				delete(held, ref)
-			}
-			break
-		}
-		most = max(most, a.bytes)
-	}
-	if most > 8<<20 {
-		t.Errorf("200 keys of 2 KB at most held %d bytes", most)
 	}
 }

@@ -1,16 +1,14 @@
-package store
+// Package hashed is a record's key as its tables look it up: its bytes, two words that stand for them, and their hash,
+// made once for each record and passed by pointer from the source to the slot.
+package hashed
 
 import (
 	"encoding/binary"
 	"math/bits"
 )
 
-// Keys of up to inlineMax bytes live in the slot's two words.
-const (
-	inlineMax = 16
-	longKey   = 255     // the length in a slot of a key that lives in the arena
-	keyMax    = 1 << 24 // bytes of a key, exclusive
-)
+// Inline is the length in bytes of the longest key that its words and its length stand for.
+const Inline = 16
 
 // Hasher turns key bytes into the words and the hash by which every table of the instance finds them.
 type Hasher struct{ s0, s1 uint64 }
@@ -20,7 +18,7 @@ func NewHasher(s0, s1 uint64) Hasher { return Hasher{s0, s1} }
 
 // Key is an encoded key with its words and hash, made once for each record.
 //
-// Up to 16 bytes, Lo and Hi are two overlapping loads: exact together with the length. Of longer keys Lo is the hash
+// Up to [Inline] bytes, Lo and Hi are two overlapping loads: exact together with the length. Of longer keys Lo is the hash
 // and Hi is 0.
 type Key struct {
 	Bytes        []byte
@@ -34,15 +32,18 @@ func (h Hasher) Key(b []byte) (k Key) {
 	return k
 }
 
-// Words returns the words and the hash of a Key of b. They are apart from Key for the record path: who assigns a whole
-// Key copies it in wider loads than its words were just stored in, and waits for the stores.
+// Set makes k the same as o, field by field: on the record path a copy of the whole struct, in wider loads than its words
+// were just stored in, would wait for the stores.
+func (k *Key) Set(o *Key) { k.Bytes, k.Lo, k.Hi, k.Hash = o.Bytes, o.Lo, o.Hi, o.Hash }
+
+// Words returns the words and the hash of a Key of b.
 func (h Hasher) Words(b []byte) (lo, hi, hash uint64) {
-	if len(b) > inlineMax {
+	if len(b) > Inline {
 		x := h.long(b)
 		return x, 0, x
 	}
 	lo, hi = words(b)
-	return lo, hi, h.inline(lo, hi, uint8(len(b)))
+	return lo, hi, h.OfWords(lo, hi, uint8(len(b)))
 }
 
 // words returns the words of b, which is at most 16 bytes long.
@@ -59,8 +60,8 @@ func words(b []byte) (lo, hi uint64) {
 	return 0, 0
 }
 
-// appendWords appends the n ≤ 16 bytes that words made lo and hi of.
-func appendWords(dst []byte, lo, hi uint64, n uint8) []byte {
+// AppendWords appends the key of n bytes, at most [Inline], whose words are lo and hi.
+func AppendWords(dst []byte, lo, hi uint64, n uint8) []byte {
 	switch {
 	case n == 8:
 		return binary.LittleEndian.AppendUint64(dst, lo)
@@ -86,17 +87,8 @@ func appendWords(dst []byte, lo, hi uint64, n uint8) []byte {
 	return dst
 }
 
-// bytesPrefix returns the first 8 bytes of b as a big-endian number, zeros after a shorter one.
-func bytesPrefix(b []byte) uint64 {
-	if len(b) >= 8 {
-		return binary.BigEndian.Uint64(b)
-	}
-	var x [8]byte
-	copy(x[:], b)
-	return binary.BigEndian.Uint64(x[:])
-}
-
-func (h Hasher) inline(lo, hi uint64, n uint8) uint64 {
+// OfWords returns the hash of a key of n bytes, at most [Inline], whose words are lo and hi.
+func (h Hasher) OfWords(lo, hi uint64, n uint8) uint64 {
 	a, b := bits.Mul64(lo^h.s0^0x9e3779b97f4a7c15, hi^h.s1^uint64(n)*0xd6e8feb86659fd93^0xa0761d6478bd642f)
 	return mix(a^b, h.s1)
 }
