@@ -272,25 +272,30 @@ func (c *conn) answer(r *request) error {
 	if r.resp == nil && r.token == nil {
 		return nil // acks=0
 	}
-	b := appendResponse(getBuffer(r.sizeHint), r)
-	defer putBuffer(b)
+	b := getBuffer(r.sizeHint)
+	frame := r.encode(b)
 	c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	n, err := c.nc.Write(b)
-	c.server.counters.sent.Add(int64(n))
+	n, err := frame.WriteTo(c.nc)
+	c.server.counters.sent.Add(n)
+	putBuffer(b)
 	return err
 }
 
-// appendResponse encodes the frame of r's response.
-func appendResponse(b []byte, r *request) []byte {
+// encode returns the frame of the response. What is not in buffers of its own is appended to b.
+func (r *request) encode(b []byte) net.Buffers {
 	if r.token != nil {
-		return append(binary.BigEndian.AppendUint32(b, uint32(len(r.token))), r.token...)
+		return net.Buffers{append(binary.BigEndian.AppendUint32(b, uint32(len(r.token))), r.token...)}
 	}
 	b = append(b, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
 	if r.resp.IsFlexible() && r.resp.Key() != int16(kmsg.ApiVersions) {
 		b = append(b, 0) // no tagged fields in the header
 	}
-	b = r.resp.AppendTo(b)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
+	s := spliced{head: b}
+	if resp, ok := r.resp.(*kmsg.FetchResponse); ok && r.version >= 4 {
+		s.appendFetch(resp)
+	} else {
+		s.head = r.resp.AppendTo(b)
+	}
+	return s.pieces()
 }

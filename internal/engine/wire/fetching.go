@@ -217,10 +217,10 @@ func (f *fetching) readAll() {
 	for _, p := range f.parts {
 		f.look(p)
 	}
-	scratch := getBuffer(int(f.estimate()))
-	f.buffers = append(f.buffers, scratch)
+	f.sizeHint = 64*len(f.parts) + 256
+	var buf []byte // the newest of f.buffers: what is read goes into the rest of it
 	left, first := f.maxBytes, true
-	for _, p := range f.parts {
+	for i, p := range f.parts {
 		if p.answ.ErrorCode != 0 || p.answ.DivergingEpoch.EndOffset >= 0 {
 			continue
 		}
@@ -228,8 +228,12 @@ func (f *fetching) readAll() {
 		if limit == 0 && !first {
 			continue
 		}
+		if room := f.expected(p, limit); cap(buf)-len(buf) < room {
+			buf = getBuffer(max(room, min(f.ahead(i, left), 1<<largestClass)))
+			f.buffers = append(f.buffers, buf)
+		}
 		chunk, err := p.log.Read(log.Read{
-			Offset: p.offset, Max: limit, MinOne: first, Committed: f.committed(), Buf: scratch[len(scratch):],
+			Offset: p.offset, Max: limit, MinOne: first, Committed: f.committed(), Buf: buf[len(buf):],
 		})
 		if err != nil {
 			p.answ.ErrorCode = int16(errorCode(err))
@@ -239,24 +243,27 @@ func (f *fetching) readAll() {
 		if n := len(chunk.Data); n > 0 {
 			first = false
 			left = max(left-int32(n), 0)
-			if n <= cap(scratch)-len(scratch) && &chunk.Data[0] == &scratch[:len(scratch)+1][len(scratch)] {
-				scratch = scratch[:len(scratch)+n]
+			if n <= cap(buf)-len(buf) && &chunk.Data[0] == &buf[:len(buf)+1][len(buf)] {
+				buf = buf[:len(buf)+n]
 			}
 		}
 	}
 }
 
-// estimate is how many bytes the response will have, roughly.
-func (f *fetching) estimate() int64 {
-	n := int64(0)
-	for _, p := range f.parts {
+// expected is how many bytes will be read of a partition, roughly.
+func (f *fetching) expected(p *fetched, limit int32) int {
+	return int(min(p.log.Available(p.offset, f.committed()), int64(limit)))
+}
+
+// ahead is how many bytes will be read of the partitions from the given one on, roughly.
+func (f *fetching) ahead(from int, left int32) int {
+	n := 0
+	for _, p := range f.parts[from:] {
 		if p.answ.ErrorCode == 0 {
-			n += min(p.log.Available(p.offset, f.committed()), int64(max(p.max, 0)))
+			n += f.expected(p, max(p.max, 0))
 		}
 	}
-	n = min(n, int64(f.maxBytes))
-	f.sizeHint = int(n) + 64*len(f.parts) + 256
-	return n
+	return min(n, int(left))
 }
 
 func (f *fetching) took(p *fetched, c *log.Chunk) {

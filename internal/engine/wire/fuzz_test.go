@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"log/slog"
@@ -122,7 +123,7 @@ func FuzzFrame(f *testing.F) {
 		if r.resp == nil || r.failed != nil {
 			return
 		}
-		b := appendResponse(nil, r)
+		b := bytes.Join(r.encode(nil), nil)
 		skip := 8
 		if r.resp.IsFlexible() && r.resp.Key() != int16(kmsg.ApiVersions) {
 			skip++
