@@ -6,6 +6,7 @@ const (
 	tailChunkMin  = 16 << 10 // first chunk of a partition
 	tailChunkMax  = 256 << 10
 	tailPartition = 1 << 20 // most a partition keeps
+	tailBatchMax  = 16 << 10
 )
 
 // chunk is a range of a segment's bytes in memory: whole batches. Bytes are only ever added.
@@ -15,8 +16,9 @@ type chunk struct {
 	buf []byte
 }
 
-// tail holds the batches appended last, so that readers at the end do not read files. Chunks follow each other in the
-// log. It is guarded by the partition's lock; what readers got stays valid without.
+// tail holds the batches appended last, so that readers at the end do not read files for a few records each. Batches above
+// tailBatchMax are not held: memory for the copy costs more than a read from the page cache. It is guarded by the
+// partition's lock; what readers got stays valid without.
 type tail struct {
 	total  *atomic.Int64 // bytes held by all partitions' tails
 	limit  int64         // of total
@@ -28,6 +30,9 @@ type tail struct {
 // add keeps a copy of batch b, which was written to seg at pos.
 func (t *tail) add(seg *segment, pos int64, b []byte) {
 	t.idle = false
+	if len(b) > tailBatchMax {
+		return
+	}
 	if n := len(t.chunks); n > 0 {
 		c := &t.chunks[n-1]
 		if c.seg == seg && c.pos+int64(len(c.buf)) == pos && len(b) <= cap(c.buf)-len(c.buf) {
@@ -36,7 +41,6 @@ func (t *tail) add(seg *segment, pos int64, b []byte) {
 		}
 	}
 	size := min(max(int(t.held), tailChunkMin), tailChunkMax)
-	size = max(size, len(b))
 	for len(t.chunks) > 0 && t.held+int64(size) > tailPartition {
 		t.drop(1)
 	}
