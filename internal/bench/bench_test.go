@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/thalweg/thalweg/internal/bench/cputest"
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/task/tasktest"
 )
@@ -15,14 +16,14 @@ const commitEvery = 65536
 // the clock's.
 func measure(b *testing.B, n int, f func(done int)) {
 	b.Helper()
-	defer pin()()
+	defer cputest.Pin()()
 	b.ReportAllocs()
 	b.ResetTimer()
-	began, done := threadTime(b), 0
+	began, done := cputest.Thread(b), 0
 	for ; done < b.N; done += n {
 		f(done)
 	}
-	b.ReportMetric(float64(threadTime(b)-began)/float64(done), "cpu-ns/op")
+	b.ReportMetric(float64(cputest.Thread(b)-began)/float64(done), "cpu-ns/op")
 }
 
 // perRecord measures l. committed says whether the ends of transactions, of commitEvery records, are part of it; else

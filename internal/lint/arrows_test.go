@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 
 	"internal/sim":              {"stream"}, // its tests use internal/history too
 	"internal/history":          {},
+	"internal/bench/cputest":    {}, // what a thread costs, for tests and benchmarks
 	"internal/conformance":      {}, // its tests use the public packages
 	"internal/model":            {}, // its tests use the public packages
 	"internal/conformance/pack": {"internal/conformance"},

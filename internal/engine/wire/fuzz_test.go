@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/bench/cputest"
 	"github.com/thalweg/thalweg/internal/engine/coord"
 	"github.com/thalweg/thalweg/internal/engine/log"
 	"github.com/thalweg/thalweg/internal/engine/meta"
@@ -77,8 +78,11 @@ func allocated() uint64 {
 	return s[0].Value.Uint64()
 }
 
-// FuzzFrame gives the server a frame: it may refuse it, but it must not panic nor allocate much more than what it was sent,
-// and what it answers must be readable.
+// mostCPU is the CPU time that no frame may cost. What is measured has the collector and other goroutines in it.
+const mostCPU = 100 * time.Millisecond
+
+// FuzzFrame gives the server a frame: it may refuse it, but it must not panic, nor take much memory for what it was sent, nor
+// much CPU time, and what it answers must be readable.
 func FuzzFrame(f *testing.F) {
 	s := newTestServer(f)
 	for key, a := range apis {
@@ -101,8 +105,11 @@ func FuzzFrame(f *testing.F) {
 		}
 		_, server := memPipe("c", "fuzz:1")
 		c := newConn(s, net.Conn(server), l, Security{})
-		before := allocated()
+		before, began := allocated(), cputest.Process(t)
 		defer func() {
+			if took := cputest.Process(t) - began; took > mostCPU {
+				t.Errorf("a frame of %d bytes cost %v of CPU time, want at most %v", len(frame), took, mostCPU)
+			}
 			if n, most := allocated()-before, uint64(16*len(frame)+1<<20); n > most {
 				t.Errorf("a frame of %d bytes cost %d bytes of memory, want at most %d", len(frame), n, most)
 			}
