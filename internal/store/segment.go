@@ -92,6 +92,21 @@ func (t *table[V]) find(k *Key) (e *entry[V], i uint64, ok bool) {
 	}
 	slots, n := e.slots, uint8(len(k.Bytes))
 	mask := uint64(len(slots) - 1)
+	// Which of the first two slots it is, if it is one of them, is hard to foretell, so that it is chosen without a branch.
+	i = k.Hash & mask
+	j := (i + 1) & mask
+	a, b := &slots[i], &slots[j]
+	x := (a.lo ^ k.Lo) | (a.hi ^ k.Hi) | uint64(a.klen^n)
+	y := (b.lo ^ k.Lo) | (b.hi ^ k.Hi) | uint64(b.klen^n)
+	if x != 0 {
+		i = j
+	}
+	if x != 0 {
+		x = y
+	}
+	if x == 0 && n != 0 { // an empty slot is like the key of no bytes
+		return e, i, true
+	}
 	for i = k.Hash & mask; ; i = (i + 1) & mask {
 		s := &slots[i]
 		if s.lo == k.Lo && s.hi == k.Hi && s.klen == n && s.flags != 0 {

@@ -142,10 +142,11 @@ func (t *table[V]) bury(seg *segment[V], s *slot[V]) {
 	seg.dead = true
 }
 
-// load reads one word of the home slot of a hash.
+// load reads one word of each slot that find looks at first.
 func (t *table[V]) load(hash uint64) {
 	e := t.home(hash)
-	t.sink ^= e.slots[hash&uint64(len(e.slots)-1)].lo
+	mask := uint64(len(e.slots) - 1)
+	t.sink ^= e.slots[hash&mask].lo ^ e.slots[(hash+1)&mask].hi
 }
 
 // encode returns the encoding of v in the table's scratch, nil for null.
