@@ -261,6 +261,63 @@ func TestStaticConsumer(t *testing.T) {
 	settle(t, twin, b)
 }
 
+// TestKnownConsumerJoinsAgain says epoch 0 under an id that the group knows, as after a fence or a lost answer. Apache
+// Kafka 4.3 was asked the same in the same order: the member stays what it is, is told all that it has, and has given up
+// what it was to give up; the group has no new epoch. An instance that has not left is refused, under its own id too.
+func TestKnownConsumerJoinsAgain(t *testing.T) {
+	fs := vfs.NewMem()
+	e := openAt(t, fs, "data", testConfig())
+	createTopic(t, e, "words", 6, nil)
+	a, b := &beater{t: t, e: e, id: "a"}, &beater{t: t, e: e, id: "b"}
+	wantCode(t, "a joins", a.join("words"), code.None)
+	wantCode(t, "b joins", b.join("words"), code.None)
+	settle(t, a, b)
+	had := a.partitions()
+	wantCode(t, "a joins again", a.join("words"), code.None)
+	wantPartitions(t, "after a joined again", a, had...)
+	if d := describeConsumers(t, e); a.epoch != 2 || d.Epoch != 2 || d.State != "Stable" {
+		t.Errorf("a is at %d in a group at %d, %s", a.epoch, d.Epoch, d.State)
+	}
+	c := &beater{t: t, e: e, id: "c"}
+	wantCode(t, "c joins", c.join("words"), code.None)
+	wantCode(t, "a is told to give up", a.beat(nil), code.None)
+	if a.epoch != 2 || len(a.partitions()) != 2 {
+		t.Errorf("a is at %d with %v", a.epoch, a.partitions())
+	}
+	wantCode(t, "a joins again", a.join("words"), code.None)
+	if a.epoch != 3 || len(a.partitions()) != 2 {
+		t.Errorf("after it joined again a is at %d with %v", a.epoch, a.partitions())
+	}
+	settle(t, a, b, c)
+	had = c.partitions()
+	c.epoch++
+	wantCode(t, "c one ahead", c.beat(nil), code.FencedMemberEpoch)
+	wantCode(t, "c joins again", c.join("words"), code.None)
+	wantPartitions(t, "after the fence", c, had...)
+	settle(t, a, b, c)
+
+	host := "host-1"
+	s := &beater{t: t, e: e, id: "s", instance: &host}
+	wantCode(t, "s joins", s.join("words"), code.None)
+	settle(t, a, b, c, s)
+	had = s.partitions()
+	wantCode(t, "s joins again", s.join("words"), code.UnreleasedInstanceID)
+	wantCode(t, "s leaves for a while", s.leave(-2), code.None)
+	wantCode(t, "s comes back", s.join("words"), code.None)
+	wantPartitions(t, "after it came back", s, had...)
+	settle(t, a, b, c, s)
+	closeEngine(t, e)
+	e = openAt(t, fs, "data", testConfig())
+	for _, m := range []*beater{a, b, c, s} {
+		m.e = e
+	}
+	was := fmt.Sprint(of([]*beater{a, b, c, s}))
+	settle(t, a, b, c, s)
+	if now := fmt.Sprint(of([]*beater{a, b, c, s})); now != was {
+		t.Errorf("after a restart: %s, want %s", now, was)
+	}
+}
+
 // TestConsumersByPattern: topics that match, those made later too.
 func TestConsumersByPattern(t *testing.T) {
 	e := open(t, testConfig())

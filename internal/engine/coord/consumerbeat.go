@@ -157,11 +157,8 @@ func (c *consumers) find(b *Beat) (m *consumer, fresh bool, r BeatResult) {
 		return nil, false, refuse(code.UnknownMemberID, "the member is not in the group")
 	case m == nil:
 		return c.newMember(b)
-	case b.Epoch == epochJoin:
-		m.restart()
-		return m, true, r
 	}
-	return m, false, m.current(b)
+	return m, b.Epoch == epochJoin, m.current(b)
 }
 
 func (c *consumers) findStatic(b *Beat) (m *consumer, fresh bool, r BeatResult) {
@@ -175,20 +172,19 @@ func (c *consumers) findStatic(b *Beat) (m *consumer, fresh bool, r BeatResult) 
 		return nil, false, refuse(code.FencedInstanceID, "another member has the instance id")
 	case b.Epoch != epochJoin:
 		return m, false, m.current(b)
-	case id == b.MemberID:
-		m.restart()
-		return m, true, r
 	case m.epoch != epochLeaveStatic:
 		return nil, false, refuse(code.UnreleasedInstanceID, "a member with the instance id is in the group and has not left")
 	}
 	// It comes back as another: what its former self had, and was to have, is its.
 	heir := *m
 	c.drop(m)
-	heir.id, heir.epoch, heir.previous, heir.timer, heir.revoke = b.MemberID, epochJoin, epochJoin, nil, nil
+	heir.id, heir.epoch, heir.previous, heir.session, heir.revoke = b.MemberID, epochJoin, epochJoin, session{}, nil
 	if heir.id == "" {
 		heir.id = newUUID()
 	}
-	heir.replaces = m.id
+	if heir.id != m.id {
+		heir.replaces = m.id
+	}
 	c.put(&heir)
 	return &heir, true, r
 }
@@ -208,15 +204,10 @@ func (c *consumers) newMember(b *Beat) (*consumer, bool, BeatResult) {
 	return m, true, BeatResult{}
 }
 
-// restart has a member begin anew that says it has nothing: it was fenced, or its first answer was lost.
-func (m *consumer) restart() {
-	m.epoch, m.previous, m.state = epochJoin, epochJoin, memberUnreleased
-	m.assigned, m.revoking = partitions{}, partitions{}
-}
-
 // current checks the epoch of a member. One epoch behind is fine for who has not more than it was given: the answer was lost.
+// Who joins again has nothing, and is told all that it has by what is known: it was fenced, or its first answer was lost.
 func (m *consumer) current(b *Beat) (r BeatResult) {
-	if b.Epoch == m.epoch {
+	if b.Epoch == m.epoch || b.Epoch == epochJoin {
 		return r
 	}
 	if b.Epoch == m.previous && b.Epoch < m.epoch && b.Owned != nil && !slices.ContainsFunc(b.Owned, func(p IDPartition) bool { return !m.assigned.has(p) }) {
@@ -248,7 +239,7 @@ func (g *group) beat(m *consumer, fresh bool, b *Beat, pattern *regexp.Regexp) B
 		}
 		entries = append(entries, consumersTarget(g.id, c))
 	}
-	if c.reconcile(m, partitionsOf(b.Owned), b.Owned != nil) || fresh {
+	if c.reconcile(m, partitionsOf(b.Owned), b.Owned != nil) {
 		entries = append(entries, consumerCurrent(g.id, m))
 	}
 	g.heardConsumer(m)
@@ -346,29 +337,10 @@ func (s *Groups) newTopics(c *consumers, atOnce bool) (changed bool) {
 
 // heardConsumer starts a member's session anew.
 func (g *group) heardConsumer(m *consumer) {
-	m.deadline = g.groups.clock.Now().Add(g.groups.cfg.ConsumerSession)
-	if m.timer == nil {
-		g.watchConsumer(m, g.groups.cfg.ConsumerSession)
-	}
-}
-
-// watchConsumer looks at a member's session after d.
-func (g *group) watchConsumer(m *consumer, d time.Duration) {
-	due := g.groups.clock.Now().Add(d)
-	m.timer = g.after(d, func() {
-		m.timer = nil
-		now := g.groups.clock.Now()
-		switch {
-		case g.consumers == nil || g.consumers.members[m.id] != m:
-		case now.Before(m.deadline):
-			g.watchConsumer(m, m.deadline.Sub(now))
-		case now.Sub(due) > sleepGrace:
-			m.deadline = now.Add(sleepGrace)
-			g.watchConsumer(m, sleepGrace)
-		default:
-			g.groups.logf("group %q: member %q has not been heard of for %s and is removed", g.id, m.id, g.groups.cfg.ConsumerSession)
-			g.removeConsumer(m)
-		}
+	d := g.groups.cfg.ConsumerSession
+	g.listen(&m.session, d, nil, func() {
+		g.groups.logf("group %q: member %q has not been heard of for %s and is removed", g.id, m.id, d)
+		g.removeConsumer(m)
 	})
 }
 
@@ -381,10 +353,8 @@ func (g *group) hurry(m *consumer) {
 	case m.revoke == nil:
 		m.revoke = g.after(m.rebalance, func() {
 			m.revoke = nil
-			if g.consumers != nil && g.consumers.members[m.id] == m && m.state == memberUnrevoked {
-				g.groups.logf("group %q: member %q has not given its partitions up within %s and is removed", g.id, m.id, m.rebalance)
-				g.removeConsumer(m)
-			}
+			g.groups.logf("group %q: member %q has not given its partitions up within %s and is removed", g.id, m.id, m.rebalance)
+			g.removeConsumer(m)
 		})
 	}
 }
@@ -419,7 +389,7 @@ func (g *group) leaveConsumers(b *Beat) BeatResult {
 	}
 	var failed code.Code
 	if b.Epoch == epochLeaveStatic {
-		m.epoch, m.revoking = epochLeaveStatic, partitions{}
+		m.epoch, m.state, m.revoking = epochLeaveStatic, memberStable, partitions{}
 		c.claim(m)
 		m.revoke.cancel()
 		m.revoke = nil

@@ -81,9 +81,8 @@ type consumer struct {
 	assigned        partitions // what the member is told to have
 	revoking        partitions // what it has to give up first
 
-	timer    *timer // of the session
-	deadline time.Time
-	revoke   *timer // of the time to give up
+	session session
+	revoke  *timer // of the time to give up
 }
 
 // memberState is where a member is on its way to its target, by the number it has in Kafka's records.
@@ -175,7 +174,7 @@ func (c *consumers) claim(m *consumer) {
 
 // drop takes m out.
 func (c *consumers) drop(m *consumer) {
-	m.timer.cancel()
+	m.session.end()
 	m.revoke.cancel()
 	delete(c.members, m.id)
 	if m.instance != "" && c.static[m.instance] == m.id {

@@ -72,8 +72,7 @@ type member struct {
 	protocols     []Protocol
 	assignment    []byte
 
-	timer    *timer    // of the session
-	deadline time.Time // when the session ends, unless something is heard before
+	session session
 
 	join chan<- JoinResult // of a JoinGroup that waits
 	sync chan<- SyncResult // of a SyncGroup that waits
@@ -130,40 +129,64 @@ func (t *timer) cancel() {
 	}
 }
 
+// session is the time in which something has to be heard of a member. Its fields are protected by the group's lock.
+type session struct {
+	timer    *timer
+	length   time.Duration
+	deadline time.Time // when it ends, unless something is heard before
+}
+
+// end stops s: the member goes, or its time no longer counts. The group's lock must be held.
+func (s *session) end() {
+	s.timer.cancel()
+	s.timer = nil
+}
+
 // sleepGrace is what a session is given when its timer was late by more than that: the process, or the machine, was
 // asleep, and its clients with it.
 const sleepGrace = 3 * time.Second
 
-// heard starts a member's session time anew.
-func (g *group) heard(m *member) {
-	m.deadline = g.groups.clock.Now().Add(m.sessionTime)
-	if m.timer == nil {
-		g.watch(m, m.sessionTime)
+// listen starts a session of length d anew, and calls over, with g.mu held, if it ends. It does not while waits, which may
+// be nil, says that the member waits for an answer. g.mu must be held.
+func (g *group) listen(s *session, d time.Duration, waits func() bool, over func()) {
+	s.length, s.deadline = d, g.groups.clock.Now().Add(d)
+	if s.timer == nil {
+		g.look(s, d, waits, over)
 	}
 }
 
-// watch looks at a member's session after d.
-func (g *group) watch(m *member, d time.Duration) {
+// look looks at a session after d.
+func (g *group) look(s *session, d time.Duration, waits func() bool, over func()) {
 	due := g.groups.clock.Now().Add(d)
-	m.timer = g.after(d, func() {
-		m.timer = nil
+	s.timer = g.after(d, func() {
+		s.timer = nil
 		now := g.groups.clock.Now()
+		left := s.deadline.Sub(now)
 		switch {
-		case g.members[m.id] != m:
-		case m.join != nil || m.sync != nil: // it waits for us
-			m.deadline = now.Add(m.sessionTime)
-			g.watch(m, m.sessionTime)
-		case now.Before(m.deadline):
-			g.watch(m, m.deadline.Sub(now))
+		case waits != nil && waits():
+			left = s.length
+		case left > 0:
 		case now.Sub(due) > sleepGrace:
-			m.deadline = now.Add(sleepGrace)
-			g.watch(m, sleepGrace)
+			left = sleepGrace
 		default:
-			g.groups.logf("group %q: member %q has not been heard of for %s and is removed", g.id, m.id, m.sessionTime)
-			g.remove(m)
+			over()
+			return
 		}
+		s.deadline = now.Add(left)
+		g.look(s, left, waits, over)
 	})
 }
+
+// heard starts a member's session time anew.
+func (g *group) heard(m *member) {
+	g.listen(&m.session, m.sessionTime, m.waits, func() {
+		g.groups.logf("group %q: member %q has not been heard of for %s and is removed", g.id, m.id, m.sessionTime)
+		g.remove(m)
+	})
+}
+
+// waits reports whether m waits for an answer of the coordinator, and so can say nothing.
+func (m *member) waits() bool { return m.join != nil || m.sync != nil }
 
 // find returns the member a request comes from: known by id, and if it has an instance id, the current one of it.
 func (g *group) find(id string, instance *string) (*member, code.Code) {
@@ -199,8 +222,7 @@ func (g *group) add(m *member) {
 
 // forget takes m out without any consequence for the others.
 func (g *group) forget(m *member) {
-	m.timer.cancel()
-	m.timer = nil
+	m.session.end()
 	delete(g.members, m.id)
 	delete(g.unsynced, m.id)
 	if m.instance != "" && g.static[m.instance] == m.id {

@@ -82,7 +82,7 @@ func (s *Groups) Close() {
 			t.cancel()
 		}
 		for _, m := range g.members {
-			m.timer.cancel()
+			m.session.end()
 			if m.join != nil {
 				m.join <- JoinResult{Code: code.CoordinatorNotAvailable, Generation: -1, MemberID: m.id}
 				m.join = nil
@@ -94,7 +94,7 @@ func (s *Groups) Close() {
 		}
 		if g.consumers != nil {
 			for _, m := range g.consumers.members {
-				m.timer.cancel()
+				m.session.end()
 				m.revoke.cancel()
 			}
 		}
