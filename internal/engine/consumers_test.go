@@ -338,36 +338,28 @@ func TestConsumersByPattern(t *testing.T) {
 	wantPartitions(t, "two match", a, 0, 0, 1)
 }
 
-// TestKindsOfGroups: a group without members is of the kind of whoever comes; one with members keeps its kind.
+// TestKindsOfGroups: a group without members is of the kind of whoever comes. One with members changes its kind with them
+// only if they consume, by an assignor that the coordinator can stand in for.
 func TestKindsOfGroups(t *testing.T) {
 	e := open(t, testConfig())
 	createTopic(t, e, "words", 1, nil)
-	ctx := testContext(t)
-	classic := client(t, e, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("words"))
-	joined := func() bool {
-		d, err := kadm.NewClient(client(t, e)).DescribeGroups(ctx, "g")
-		return err == nil && d["g"].State == "Stable"
-	}
-	for !joined() {
-		if classic.PollFetches(atOnce); ctx.Err() != nil {
-			t.Fatal("the classic member does not join")
-		}
-	}
+	workers := &oldMember{t: t, e: e, kind: "connect"}
+	wantCode(t, "a worker joins", workers.join("words"), code.None)
 	a := &beater{t: t, e: e, id: "a"}
-	wantCode(t, "where a classic member is", a.join("words"), code.GroupIDNotFound)
-	classic.Close()
-	for a.join("words") != code.None {
-		if ctx.Err() != nil {
-			t.Fatal("the group does not become empty")
-		}
-	}
+	wantCode(t, "where workers are", a.join("words"), code.GroupIDNotFound)
+	wantCode(t, "the worker leaves", workers.leave(), code.None)
+
+	own := &oldMember{t: t, e: e, userData: []byte("of its own")}
+	wantCode(t, "one with an assignor of its own joins", own.join("words"), code.None)
+	wantCode(t, "where it is", a.join("words"), code.GroupIDNotFound)
+	wantCode(t, "it does not notice", own.beat(), code.None)
+	wantCode(t, "it leaves", own.leave(), code.None)
+
+	wantCode(t, "a joins an empty group", a.join("words"), code.None)
 	wantPartitions(t, "of the other kind", a, 0)
-	req := kmsg.NewPtrJoinGroupRequest()
-	req.Group, req.ProtocolType, req.SessionTimeoutMillis = "g", "consumer", 6000
-	req.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range"}}
-	wantCode(t, "a classic member", code.Code(rawRequest(t, e, req, 9).(*kmsg.JoinGroupResponse).ErrorCode), code.InconsistentGroupProtocol)
+	wantCode(t, "a worker where consumers are", workers.join("words"), code.InconsistentGroupProtocol)
 	wantCode(t, "a leaves", a.leave(-1), code.None)
-	wantCode(t, "a classic member", code.Code(rawRequest(t, e, req, 9).(*kmsg.JoinGroupResponse).ErrorCode), code.MemberIDRequired)
+	wantCode(t, "a worker in an empty group", workers.join("words"), code.None)
 }
 
 // TestSilentConsumerLosesItsPartitions: after a session without a heartbeat the others have all.

@@ -119,3 +119,44 @@ func TestStaticConsumerThatStaysAwayIsRemoved(t *testing.T) {
 		})
 	}
 }
+
+// TestClassicMembersOfConsumersHaveTheirTimes: who is told to join again has its rebalance timeout to do so, who has joined has
+// it to sync, and who says nothing its own session.
+func TestClassicMembersOfConsumersHaveTheirTimes(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		do    func(*oldMember) code.Code // every second
+		after time.Duration              // counted from the first time
+	}{
+		{"silent", nil, 10 * time.Second},
+		{"beats only", (*oldMember).beat, 20 * time.Second},
+		{"joins, then beats only", func(m *oldMember) code.Code {
+			if m.generation == 1 {
+				return m.rejoin("words")
+			}
+			return m.beat()
+		}, 20 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := open(t, testConfig())
+			createTopic(t, e, "words", 4, nil)
+			old, a := &oldMember{t: t, e: e}, &beater{t: t, e: e, id: "a"}
+			wantCode(t, "the classic member joins", old.join("words"), code.None)
+			began := time.Now()
+			wantCode(t, "a joins", a.join("words"), code.None)
+			for time.Since(began) < x.after+2*time.Second {
+				in := len(describeConsumers(t, e).Members) == 2
+				if want := time.Since(began) < x.after; in != want && time.Since(began) != x.after {
+					t.Fatalf("%s: after %s it is a member: %v, want %v", x.name, time.Since(began), in, want)
+				}
+				if x.do != nil && in {
+					x.do(old)
+				}
+				wantCode(t, "a beats", a.beat(nil), code.None)
+				time.Sleep(time.Second)
+			}
+			settle(t, a)
+			wantPartitions(t, x.name, a, 0, 1, 2, 3)
+		})
+	}
+}

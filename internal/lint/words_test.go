@@ -45,10 +45,11 @@ func TestPanics(t *testing.T) {
 
 // sleeps are the tests that may sleep.
 var sleeps = map[string]string{
-	"internal/sim/text_test.go":            "is the pace at which the text comes",
-	"internal/sim/members_test.go":         "how long a dead member stays away is part of the run",
-	"internal/engine/slowfs_test.go":       "is the slow disk itself",
-	"internal/engine/virtual_time_test.go": "in a bubble of testing/synctest, where time is virtual",
+	"internal/sim/text_test.go":              "is the pace at which the text comes",
+	"internal/sim/members_test.go":           "how long a dead member stays away is part of the run",
+	"internal/engine/slowfs_test.go":         "is the slow disk itself",
+	"internal/engine/virtual_time_test.go":   "in a bubble of testing/synctest, where time is virtual",
+	"internal/engine/consumers_time_test.go": "in a bubble of testing/synctest, where time is virtual",
 }
 
 // TestNoSleep checks that tests wait for what they want, not for a while.

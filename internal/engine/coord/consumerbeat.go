@@ -58,8 +58,8 @@ func (s *Groups) Beat(b Beat) BeatResult {
 		return refuse(c, "there is no such group")
 	}
 	defer g.mu.Unlock()
-	if c := g.becomeConsumers(b.Epoch == epochJoin); c != code.None {
-		return refuse(c, "the group is one by the classic protocol")
+	if c, why := g.becomeConsumers(b.Epoch == epochJoin); c != code.None {
+		return refuse(c, why)
 	}
 	if b.Epoch < 0 {
 		return g.leaveConsumers(&b)
@@ -111,32 +111,37 @@ func (b *Beat) check() (pattern *regexp.Regexp, r BeatResult) {
 	return pattern, r
 }
 
-// becomeConsumers makes a group without members one of consumers by KIP-848, if it is not and somebody joins.
-func (g *group) becomeConsumers(joins bool) code.Code {
-	if g.consumers != nil {
-		return code.None
-	}
-	if !joins || g.state != Empty || len(g.pending) > 0 {
-		return code.GroupIDNotFound
+// becomeConsumers makes a group one of consumers by KIP-848, if it is not and somebody joins; else it says why not.
+func (g *group) becomeConsumers(joins bool) (c code.Code, why string) {
+	switch {
+	case g.consumers != nil:
+		return code.None, ""
+	case !joins:
+		return code.GroupIDNotFound, "the group is one by the classic protocol"
+	case len(g.members) >= maxMembers:
+		return code.GroupMaxSizeReached, "the group is full"
+	case len(g.members) > 0:
+		if err := g.upgrade(); err != nil {
+			g.groups.logf("group %q: %v", g.id, err)
+			return code.GroupIDNotFound, err.Error()
+		}
+		return code.None, ""
 	}
 	if g.protocolType != "" {
 		if err := g.append([]journal.Entry{{Key: groupKey(g.id)}}); err != nil {
 			g.groups.logf("group %q: %v", g.id, err)
-			return code.CoordinatorNotAvailable
+			return code.CoordinatorNotAvailable, "the group could not be written"
 		}
 	}
-	g.protocolType, g.protocol, g.leader = consumerProtocol, "", ""
-	g.consumers = newConsumers()
-	return code.None
+	g.forgetMembers()
+	g.protocolType, g.consumers = consumerProtocol, newConsumers()
+	return code.None, ""
 }
 
 // becomeClassic is for a group of consumers without members, at which a member of the classic protocol arrives.
 func (g *group) becomeClassic() code.Code {
-	switch {
-	case g.consumers == nil:
+	if g.consumers == nil {
 		return code.None
-	case len(g.consumers.members) > 0:
-		return code.InconsistentGroupProtocol
 	}
 	if err := g.append(consumersGone(g.id)); err != nil {
 		g.groups.logf("group %q: %v", g.id, err)
@@ -156,7 +161,7 @@ func (c *consumers) find(b *Beat) (m *consumer, fresh bool, r BeatResult) {
 	case m == nil && b.Epoch != epochJoin:
 		return nil, false, refuse(code.UnknownMemberID, "the member is not in the group")
 	case m == nil:
-		return c.newMember(b)
+		return c.newcomer(b)
 	}
 	return m, b.Epoch == epochJoin, m.current(b)
 }
@@ -167,41 +172,56 @@ func (c *consumers) findStatic(b *Beat) (m *consumer, fresh bool, r BeatResult) 
 	case !known && b.Epoch != epochJoin:
 		return nil, false, refuse(code.UnknownMemberID, "the instance is not in the group")
 	case !known:
-		return c.newMember(b)
+		return c.newcomer(b)
 	case b.Epoch != epochJoin && id != b.MemberID:
 		return nil, false, refuse(code.FencedInstanceID, "another member has the instance id")
 	case b.Epoch != epochJoin:
 		return m, false, m.current(b)
-	case m.epoch != epochLeaveStatic:
+	case m.epoch != epochLeaveStatic && m.classic == nil:
 		return nil, false, refuse(code.UnreleasedInstanceID, "a member with the instance id is in the group and has not left")
 	}
-	// It comes back as another: what its former self had, and was to have, is its.
+	id = b.MemberID
+	if id == "" {
+		id = newUUID()
+	}
+	return c.succeed(m, id), true, r
+}
+
+// succeed has a static member come back under an id: what its former self had, and was to have, is its.
+func (c *consumers) succeed(m *consumer, id string) *consumer {
 	heir := *m
 	c.drop(m)
-	heir.id, heir.epoch, heir.previous, heir.session, heir.revoke = b.MemberID, epochJoin, epochJoin, session{}, nil
-	if heir.id == "" {
-		heir.id = newUUID()
-	}
+	heir.id, heir.epoch, heir.previous, heir.session, heir.due = id, epochJoin, epochJoin, session{}, nil
 	if heir.id != m.id {
 		heir.replaces = m.id
 	}
 	c.put(&heir)
-	return &heir, true, r
+	return &heir
 }
 
-func (c *consumers) newMember(b *Beat) (*consumer, bool, BeatResult) {
+// newcomer makes the sender of b a member.
+func (c *consumers) newcomer(b *Beat) (*consumer, bool, BeatResult) {
+	id := b.MemberID
+	if id == "" {
+		id = newUUID()
+	}
+	m, failed := c.newMember(id, b.Instance)
+	if failed != code.None {
+		return nil, false, refuse(failed, "the group is full")
+	}
+	return m, true, BeatResult{}
+}
+
+func (c *consumers) newMember(id string, instance *string) (*consumer, code.Code) {
 	if len(c.members) >= maxMembers {
-		return nil, false, refuse(code.GroupMaxSizeReached, "the group is full")
+		return nil, code.GroupMaxSizeReached
 	}
-	m := &consumer{id: b.MemberID, target: partitions{}, assigned: partitions{}, revoking: partitions{}, newcomer: true}
-	if m.id == "" {
-		m.id = newUUID()
-	}
-	if b.Instance != nil {
-		m.instance = *b.Instance
+	m := &consumer{id: id, target: partitions{}, assigned: partitions{}, revoking: partitions{}, newcomer: true}
+	if instance != nil {
+		m.instance = *instance
 	}
 	c.put(m)
-	return m, true, BeatResult{}
+	return m, code.None
 }
 
 // current checks the epoch of a member. One epoch behind is fine for who has not more than it was given: the answer was lost.
@@ -223,10 +243,31 @@ func (g *group) beat(m *consumer, fresh bool, b *Beat, pattern *regexp.Regexp) B
 	changed := c.update(m, b, pattern)
 	changed = s.matches(m, b.May) || changed
 	changed = s.newTopics(c, changed) || changed
-	var entries []journal.Entry
+	entries := g.advance(m, changed, b.Owned, b.Owned != nil)
+	g.heardConsumer(m)
+	g.hurry(m)
+	if r := g.saveConsumers(entries); r != code.None {
+		return refuse(r, "the group could not be written")
+	}
+	r := BeatResult{MemberID: m.id, Epoch: m.epoch, Interval: s.cfg.ConsumerBeat, Ticket: g.ticket}
+	whole := fresh || b.Rebalance >= 0 && b.Owned != nil && (b.Topics != nil || b.Regex != nil)
+	if r.Assigned = whole || !sameSet(before, m.assigned); r.Assigned {
+		r.Assignment = m.assigned.sorted()
+	}
+	return r
+}
+
+// advance makes what has changed of m the group's, with a new target, takes m as far towards its own as it can go, and returns
+// the records of it. The member says what it owns, if said is set.
+func (g *group) advance(m *consumer, changed bool, owned []IDPartition, said bool) (entries []journal.Entry) {
+	c := g.consumers
 	if changed {
 		c.epoch++
-		entries = append(entries, consumersEpoch(g.id, c), consumerMember(g.id, m))
+		entries = append(entries, consumersEpoch(g.id, c))
+	}
+	if changed || m.unwritten {
+		entries = append(entries, consumerMember(g.id, m))
+		m.unwritten = false
 	}
 	if m.replaces != "" {
 		entries = append(entries, consumerGone(g.id, m.replaces)...)
@@ -239,20 +280,10 @@ func (g *group) beat(m *consumer, fresh bool, b *Beat, pattern *regexp.Regexp) B
 		}
 		entries = append(entries, consumersTarget(g.id, c))
 	}
-	if c.reconcile(m, partitionsOf(b.Owned), b.Owned != nil) {
+	if c.reconcile(m, partitionsOf(owned), said) {
 		entries = append(entries, consumerCurrent(g.id, m))
 	}
-	g.heardConsumer(m)
-	g.hurry(m)
-	if r := g.saveConsumers(entries); r != code.None {
-		return refuse(r, "the group could not be written")
-	}
-	r := BeatResult{MemberID: m.id, Epoch: m.epoch, Interval: s.cfg.ConsumerBeat, Ticket: g.ticket}
-	whole := fresh || b.Rebalance >= 0 && b.Owned != nil && (b.Topics != nil || b.Regex != nil)
-	if r.Assigned = whole || !sameSet(before, m.assigned); r.Assigned {
-		r.Assignment = m.assigned.sorted()
-	}
-	return r
+	return entries
 }
 
 func sameSet(a, b partitions) bool {
@@ -271,6 +302,10 @@ func sameSet(a, b partitions) bool {
 func (c *consumers) update(m *consumer, b *Beat, pattern *regexp.Regexp) (changed bool) {
 	changed = m.newcomer
 	m.newcomer = false
+	if m.classic != nil { // it has changed to this protocol
+		m.rest()
+		m.classic, m.unwritten = nil, true
+	}
 	m.client, m.host = b.Client, b.Host
 	set := func(at *string, to *string) {
 		if to != nil && *at != *to {
@@ -338,6 +373,9 @@ func (s *Groups) newTopics(c *consumers, atOnce bool) (changed bool) {
 // heardConsumer starts a member's session anew.
 func (g *group) heardConsumer(m *consumer) {
 	d := g.groups.cfg.ConsumerSession
+	if m.classic != nil {
+		d = m.classic.session
+	}
 	g.listen(&m.session, d, nil, func() {
 		g.groups.logf("group %q: member %q has not been heard of for %s and is removed", g.id, m.id, d)
 		g.removeConsumer(m)
@@ -347,22 +385,40 @@ func (g *group) heardConsumer(m *consumer) {
 // hurry gives a member that has to give partitions up the time it has asked for, and no more.
 func (g *group) hurry(m *consumer) {
 	switch {
+	case m.classic != nil: // it is told when it says something, and has its time from then on
 	case m.state != memberUnrevoked:
-		m.revoke.cancel()
-		m.revoke = nil
-	case m.revoke == nil:
-		m.revoke = g.after(m.rebalance, func() {
-			m.revoke = nil
-			g.groups.logf("group %q: member %q has not given its partitions up within %s and is removed", g.id, m.id, m.rebalance)
-			g.removeConsumer(m)
-		})
+		m.rest()
+	default:
+		g.expect(m, "given its partitions up")
 	}
 }
 
-// removeConsumer takes a member out. The others get what it had at their next heartbeats.
+// expect gives a member its rebalance timeout for what it has been asked to do, if nothing is expected of it yet.
+func (g *group) expect(m *consumer, what string) {
+	if m.due != nil {
+		return
+	}
+	m.due = g.after(m.rebalance, func() {
+		m.due = nil
+		g.groups.logf("group %q: member %q has not %s within %s and is removed", g.id, m.id, what, m.rebalance)
+		g.removeConsumer(m)
+	})
+}
+
+// rest is for a member that has done what was expected of it.
+func (m *consumer) rest() {
+	m.due.cancel()
+	m.due = nil
+}
+
+// removeConsumer takes a member out. The others get what it had at their next heartbeats, or, if they all are of the classic
+// protocol, by a rebalance of the classic group that they are from then on.
 func (g *group) removeConsumer(m *consumer) code.Code {
 	c := g.consumers
 	c.drop(m)
+	if c.allClassic() && g.downgrade(true, consumerGone(g.id, m.id)...) {
+		return code.None
+	}
 	c.epoch++
 	if len(c.members) == 0 {
 		g.since = g.groups.clock.Now()
@@ -391,8 +447,7 @@ func (g *group) leaveConsumers(b *Beat) BeatResult {
 	if b.Epoch == epochLeaveStatic {
 		m.epoch, m.state, m.revoking = epochLeaveStatic, memberStable, partitions{}
 		c.claim(m)
-		m.revoke.cancel()
-		m.revoke = nil
+		m.rest()
 		failed = g.saveConsumers([]journal.Entry{consumerCurrent(g.id, m)})
 	} else {
 		failed = g.removeConsumer(m)
@@ -409,6 +464,8 @@ func (c *consumers) mayCommit(id string, epoch int32, stale code.Code) code.Code
 	switch {
 	case m == nil:
 		return code.UnknownMemberID
+	case m.epoch != epoch && m.classic != nil:
+		return code.IllegalGeneration
 	case m.epoch != epoch:
 		return stale
 	}

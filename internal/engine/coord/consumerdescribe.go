@@ -25,6 +25,7 @@ type ConsumerDescription struct {
 type DescribedConsumer struct {
 	ID, Instance, Rack, Client, Host string
 	Epoch                            int32
+	Classic                          bool // it speaks the classic protocol
 	Topics                           []string
 	Regex                            string
 	Assigned, Target                 []IDPartition
@@ -48,7 +49,7 @@ func (s *Groups) DescribeConsumers(id string) (d ConsumerDescription, c code.Cod
 	for _, id := range slices.Sorted(maps.Keys(x.members)) {
 		m := x.members[id]
 		d.Members = append(d.Members, DescribedConsumer{
-			ID: m.id, Instance: m.instance, Rack: m.rack, Client: m.client, Host: m.host, Epoch: m.epoch,
+			ID: m.id, Instance: m.instance, Rack: m.rack, Client: m.client, Host: m.host, Epoch: m.epoch, Classic: m.classic != nil,
 			Topics: m.names, Regex: m.regex, Assigned: m.assigned.sorted(), Target: m.target.sorted(),
 		})
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // Kinds of records of groups by KIP-848: the versions of their keys. The layouts are those of Kafka's group coordinator
-// (ConsumerGroup*Key.json and *Value.json), in version 0, without tagged fields.
+// (ConsumerGroup*Key.json and *Value.json), in version 0, with
+// the one tagged field there is, of members that speak the classic protocol.
 const (
 	keyConsumers       = 3 // group → its epoch
 	keyConsumerMember  = 5 // group, member → what it subscribes to
@@ -62,7 +63,12 @@ func consumerMember(group string, m *consumer) journal.Entry {
 	}
 	v = kbin.AppendCompactNullableString(v, optional(m.regex))
 	v = kbin.AppendInt32(v, int32(m.rebalance.Milliseconds()))
-	v = append(kbin.AppendCompactNullableString(v, optional(m.assignor)), noTags)
+	v = kbin.AppendCompactNullableString(v, optional(m.assignor))
+	if m.classic == nil {
+		v = append(v, noTags)
+	} else {
+		v = appendFace(v, m.classic)
+	}
 	return journal.Entry{Key: consumerKey(keyConsumerMember, group, m.id), Value: v}
 }
 
@@ -121,6 +127,46 @@ func readPartitions(r *kbin.Reader) partitions {
 	return set
 }
 
+// tagClassic is the tag, in a member's record, of what it has as a member of the classic protocol.
+const tagClassic = 0
+
+// appendFace ends a member's record with its only tagged field.
+func appendFace(v []byte, f *classicFace) []byte {
+	x := kbin.AppendInt32([]byte{1}, int32(f.session.Milliseconds())) // 1: there is one
+	x = kbin.AppendCompactArrayLen(x, len(f.protocols))
+	for _, p := range f.protocols {
+		x = append(kbin.AppendCompactBytes(kbin.AppendCompactString(x, p.Name), p.Metadata), noTags)
+	}
+	x = append(x, noTags)
+	v = append(kbin.AppendUvarint(v, 1), tagClassic)
+	return append(kbin.AppendUvarint(v, uint32(len(x))), x...)
+}
+
+// readFace reads the tagged fields that end a member's record.
+func readFace(r *kbin.Reader) (f *classicFace) {
+	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
+		tag := r.Uvarint()
+		x := kbin.Reader{Src: r.Span(int(r.Uvarint()))}
+		if tag != tagClassic || x.Int8() < 0 {
+			continue
+		}
+		f = &classicFace{session: time.Duration(x.Int32()) * time.Millisecond}
+		for range x.CompactArrayLen() {
+			f.protocols = append(f.protocols, Protocol{Name: x.CompactString(), Metadata: slices.Clone(x.CompactBytes())})
+			if skipTags(&x); !x.Ok() {
+				break
+			}
+		}
+		if len(f.protocols) == 0 {
+			x.Span(-1) // who has none cannot be told what to go by
+		}
+		if !x.Ok() {
+			r.Span(-1)
+		}
+	}
+	return f
+}
+
 // skipTags passes over the tagged fields that end a struct: a newer coordinator may have written some.
 func skipTags(r *kbin.Reader) {
 	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
@@ -133,7 +179,7 @@ func skipTags(r *kbin.Reader) {
 func (g *group) saveConsumers(entries []journal.Entry) code.Code {
 	c := g.consumers
 	if c.unsaved {
-		entries = append(entries, consumersEpoch(g.id, c), consumersTarget(g.id, c))
+		entries = append(append(slices.Clone(c.before), entries...), consumersEpoch(g.id, c), consumersTarget(g.id, c))
 		for _, id := range slices.Sorted(maps.Keys(c.members)) {
 			m := c.members[id]
 			entries = append(entries, consumerMember(g.id, m), consumerTarget(g.id, m), consumerCurrent(g.id, m))
@@ -144,7 +190,7 @@ func (g *group) saveConsumers(entries []journal.Entry) code.Code {
 		c.unsaved = true
 		return code.CoordinatorNotAvailable
 	}
-	c.unsaved = false
+	c.unsaved, c.before = false, nil
 	return code.None
 }
 
@@ -171,8 +217,7 @@ func (s *Groups) replayConsumers(key, value []byte) error {
 	if version := v.Int16(); version != 0 {
 		return fmt.Errorf("coord: group %q: a record of kind %d in version %d, which is not known", id, kind, version)
 	}
-	g.consumers.replay(kind, member, &v)
-	if skipTags(&v); !v.Ok() {
+	if g.consumers.replay(kind, member, &v); !v.Ok() {
 		return fmt.Errorf("coord: group %q: a record of kind %d ends early", id, kind)
 	}
 	return nil
@@ -192,9 +237,11 @@ func (c *consumers) replay(kind int16, id string, r *kbin.Reader) {
 	switch kind {
 	case keyConsumers:
 		c.epoch = r.Int32()
+		skipTags(r)
 		return
 	case keyConsumersTarget:
 		c.assigned = r.Int32()
+		skipTags(r)
 		return
 	}
 	m := c.members[id]
@@ -205,9 +252,11 @@ func (c *consumers) replay(kind int16, id string, r *kbin.Reader) {
 	switch kind {
 	case keyConsumerTarget:
 		m.target = readPartitions(r)
+		skipTags(r)
 	case keyConsumerCurrent:
 		m.epoch, m.previous, m.state = r.Int32(), r.Int32(), memberState(r.Int8())
 		m.assigned, m.revoking = readPartitions(r), readPartitions(r)
+		skipTags(r)
 	case keyConsumerMember:
 		optional := func() string {
 			if s := r.CompactNullableString(); s != nil {
@@ -225,6 +274,7 @@ func (c *consumers) replay(kind int16, id string, r *kbin.Reader) {
 		m.regex = optional()
 		m.rebalance = time.Duration(r.Int32()) * time.Millisecond
 		m.assignor = optional()
+		m.classic = readFace(r)
 		m.pattern, _ = regexp.Compile("^(?:" + m.regex + ")$") // it was checked before it was written
 		if m.regex == "" {
 			m.pattern = nil

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/thalweg/thalweg/internal/engine/journal"
 )
 
 // IDPartition names a partition by its topic's id.
@@ -57,7 +59,8 @@ type consumers struct {
 	owner    map[IDPartition]string
 	topics   map[string]TopicInfo // that members subscribe to and that exist, as the target assignment knows them
 	looked   time.Time            // when topics was compared with what there is
-	unsaved  bool                 // the last records could not be written
+	unsaved  bool                 // what was changed last is not written
+	before   []journal.Entry      // what is to be written before it: the end of what the group was until then
 }
 
 // consumer is one member.
@@ -72,8 +75,11 @@ type consumer struct {
 	assignor           string
 	rebalance          time.Duration // to give partitions up in
 
-	newcomer bool   // it has just been made
-	replaces string // the id of the static member whose place it takes, until that is written
+	newcomer  bool   // it has just been made
+	unwritten bool   // its record of what it subscribes to is not what it is
+	replaces  string // the id of the static member whose place it takes, until that is written
+
+	classic *classicFace // of a member that speaks the classic protocol, else nil
 
 	epoch, previous int32 // previous is that before the last change of epoch, with which a lost answer is asked for again
 	state           memberState
@@ -82,7 +88,7 @@ type consumer struct {
 	revoking        partitions // what it has to give up first
 
 	session session
-	revoke  *timer // of the time to give up
+	due     *timer // ends the time to do what it was asked for: to give up; by the classic protocol, to join or to sync
 }
 
 // memberState is where a member is on its way to its target, by the number it has in Kafka's records.
@@ -175,7 +181,7 @@ func (c *consumers) claim(m *consumer) {
 // drop takes m out.
 func (c *consumers) drop(m *consumer) {
 	m.session.end()
-	m.revoke.cancel()
+	m.due.cancel()
 	delete(c.members, m.id)
 	if m.instance != "" && c.static[m.instance] == m.id {
 		delete(c.static, m.instance)

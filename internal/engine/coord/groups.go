@@ -95,7 +95,7 @@ func (s *Groups) Close() {
 		if g.consumers != nil {
 			for _, m := range g.consumers.members {
 				m.session.end()
-				m.revoke.cancel()
+				m.due.cancel()
 			}
 		}
 		g.state = Dead

@@ -82,6 +82,10 @@ func (s *Groups) Join(j Join) <-chan JoinResult {
 		return refuse(c)
 	}
 	defer g.mu.Unlock()
+	if g.consumers != nil && len(g.consumers.members) > 0 {
+		answer <- g.joinConsumers(&j)
+		return answer
+	}
 	if c := g.becomeClassic(); c != code.None {
 		return refuse(c)
 	}

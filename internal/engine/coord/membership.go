@@ -12,6 +12,9 @@ func (s *Groups) Heartbeat(groupID string, generation int32, memberID string, in
 		return c
 	}
 	defer g.mu.Unlock()
+	if g.consumers != nil {
+		return g.heartbeatConsumers(generation, memberID, instance)
+	}
 	m, c := g.find(memberID, instance)
 	if c != code.None {
 		return c

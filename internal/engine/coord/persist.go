@@ -71,8 +71,11 @@ func (g *group) append(entries []journal.Entry) error {
 	return nil
 }
 
-// save writes the group as it is now.
-func (g *group) save() error {
+// save writes the group as it is.
+func (g *group) save() error { return g.append([]journal.Entry{g.record()}) }
+
+// record is a group of the classic protocol as it is.
+func (g *group) record() journal.Entry {
 	v := kmsg.NewGroupMetadataValue()
 	v.Version, v.ProtocolType, v.Generation = groupValueVersion, g.protocolType, g.generation
 	if g.protocol != "" {
@@ -93,7 +96,7 @@ func (g *group) save() error {
 		x.Subscription, x.Assignment = m.metadata(g.protocol), m.assignment
 		v.Members = append(v.Members, x)
 	}
-	return g.append([]journal.Entry{{Key: groupKey(g.id), Value: v.AppendTo(nil)}})
+	return journal.Entry{Key: groupKey(g.id), Value: v.AppendTo(nil)}
 }
 
 // replay applies what one partition of the offsets topic says.
@@ -147,8 +150,13 @@ func (s *Groups) replayRecord(key, value []byte, producer int64) error {
 			return fmt.Errorf("coord: group key: %w", err)
 		}
 		if value == nil {
-			if g := s.groups[k.Group]; g != nil && len(g.offsets) == 0 && len(g.txns) == 0 {
+			switch g := s.groups[k.Group]; {
+			case g == nil:
+			case len(g.offsets) == 0 && len(g.txns) == 0:
 				delete(s.groups, k.Group)
+			default:
+				g.forgetMembers()
+				g.protocolType = ""
 			}
 			return nil
 		}

@@ -181,6 +181,10 @@ func (s *Groups) Sync(y Sync) <-chan SyncResult {
 		return answer
 	}
 	defer g.mu.Unlock()
+	if g.consumers != nil {
+		answer <- g.syncConsumers(&y)
+		return answer
+	}
 	if c := g.sync(&y, answer); c != code.None {
 		answer <- SyncResult{Code: c}
 	}

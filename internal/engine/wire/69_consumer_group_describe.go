@@ -15,11 +15,14 @@ import (
 //     topics that the client may not know of is refused as a whole.
 //
 // Version notes:
-//   - v1: the kind of each member, which is always that of this protocol
+//   - v1: the kind of each member, by the protocol it speaks
 const consumerGroupDescribeShape = "[s] b"
 
-// consumerMember is the kind of members by KIP-848.
-const consumerMember = 1
+// Kinds of members, by the protocol they speak.
+const (
+	classicMember  = 0
+	consumerMember = 1
+)
 
 func consumerGroupDescribe(r *request) kmsg.Response {
 	req := r.body.(*kmsg.ConsumerGroupDescribeRequest)
@@ -61,6 +64,9 @@ func (r *request) describeConsumers(id string, sg *kmsg.ConsumerGroupDescribeRes
 			sm.SubscribedTopicRegex = &m.Regex
 		}
 		sm.MemberType = consumerMember
+		if m.Classic {
+			sm.MemberType = classicMember
+		}
 		var mayAssigned, mayTarget bool
 		sm.Assignment, mayAssigned = r.namedPartitions(m.Assigned)
 		sm.TargetAssignment, mayTarget = r.namedPartitions(m.Target)
