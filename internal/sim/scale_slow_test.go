@@ -8,6 +8,7 @@ import "time"
 const (
 	defaultKills       = 24
 	defaultMemberKills = 8
+	defaultServerKills = 4
 	defaultKeys        = 300_000
 	defaultHistory     = time.Minute
 )

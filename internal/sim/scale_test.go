@@ -6,6 +6,7 @@ package sim
 const (
 	defaultKills       = 6
 	defaultMemberKills = 0 // only under the tag slow, or with -kills
+	defaultServerKills = 0 // only under the tag slow, or with -kills
 	defaultKeys        = 60_000
 	defaultHistory     = 0 // only under the tag slow, or with -for
 )
