@@ -97,6 +97,24 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	return p
 }
 
+// planOwn is plan for a store of the user's own kind S.
+func planOwn[S any](name string, open func(Env) (S, error), opts []Options) store.Plan {
+	p := plan(store.KindCustom, name, "bytes", reflect.TypeFor[S]().String(), opts)
+	if open == nil {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: New without a function that opens the store", name))
+	}
+	t := reflect.TypeFor[S]()
+	if p.Changelog && t.Kind() != reflect.Interface && !t.Implements(reflect.TypeFor[Restorer]()) {
+		p.Err = errors.Join(p.Err, noRestore(name, t))
+	}
+	return p
+}
+
+// noRestore is the mistake of a store that cannot be told what its changelog says.
+func noRestore(name string, t reflect.Type) error {
+	return fmt.Errorf("state: %q: a %v has no method Restore(key, value []byte) error, by which it would be filled from its changelog: give it one, or set NoChangelog", name, t)
+}
+
 // plus adds without overflow.
 func plus(a, b int64) int64 {
 	if a > math.MaxInt64-b {

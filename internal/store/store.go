@@ -21,6 +21,8 @@ type Env struct {
 	Time func() int64
 	// Dropped counts a record refused by the store (an expired window). It may be nil.
 	Dropped func(n int64)
+	// Dir is the directory of the task, for what the user makes; it may not exist yet. Nil: there is none.
+	Dir func() string
 }
 
 // Key is the key of a row as stores take it.
@@ -136,11 +138,12 @@ const (
 	KindJoin              = "join"
 	KindSession           = "session"
 	KindTimers            = "timers"
+	KindCustom            = "custom"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
 func (s Schema) timestamped() bool {
-	return s.Kind == KindTimestampedKV || s.Kind == KindTimestampedWindow
+	return s.Kind == KindTimestampedKV || s.Kind == KindTimestampedWindow || s.Kind == KindCustom
 }
 
 // Plan is what a topology must know of a store before any task opens it.

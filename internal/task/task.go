@@ -120,7 +120,7 @@ type opened struct {
 	store  store.Store
 	handle any
 	now    store.Position // of what the hot rows stand for, as of the last commit
-	failed func() error   // of the handle: an ordered read that ended early
+	failed func() error   // of the handle: an ordered read that ended early; of the user's own store: a row not noted
 
 	watches []*Watch
 	changed changed // by the transaction that was flushed, while there are watches
@@ -184,13 +184,18 @@ func (t *Task) openStores() error {
 			DB: t.env.DB, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
 			Time:    func() int64 { return t.meta.Time },
 			Dropped: func(n int64) { *t.counter(d.Name, "expired", true) += n },
+			Dir:     t.env.Dir,
 		}
 		h, s, err := state.Open(d.Spec.(state.AnySpec), env)
 		if err != nil {
 			return fmt.Errorf("store %q (%s): %w", d.Name, d.Pos, err)
 		}
 		o.handle, o.store, o.now = h, s, s.Position()
-		if f, ok := h.(interface{ Failed() error }); ok {
+		f, ok := any(s).(interface{ Failed() error }) // a handle may be the user's
+		if !ok {
+			f, ok = h.(interface{ Failed() error })
+		}
+		if ok {
 			o.failed = f.Failed
 			t.failing = append(t.failing, o)
 		}
