@@ -16,6 +16,7 @@ import (
 // Options of a store. The zero value is a store on disk with a changelog.
 type Options struct {
 	InMemory    bool              // no disk below the hot table; a restart restores all of it
+	Backend     Backend           // a tier of the caller's own instead of Pebble; nil: stream.Config's
 	NoChangelog bool              // the store is empty after a move or the loss of the disk
 	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
 	TTL         time.Duration     // rows not written for so long, in event time, are deleted
@@ -65,7 +66,10 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	if len(opts) > 0 {
 		o = opts[0]
 	}
-	p.InMemory, p.Changelog = o.InMemory, !o.NoChangelog
+	p.InMemory, p.Changelog, p.Below = o.InMemory, !o.NoChangelog, Below(o.Backend)
+	if v := reflect.ValueOf(o.Backend); v.Kind() == reflect.Pointer && v.IsNil() {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: its Backend is a nil %T", name, o.Backend))
+	}
 	p.Settings = map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
 	if o.History != 0 && kind != store.KindVersioned {
 		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables; a processor's store is declared with NewVersioned", name))

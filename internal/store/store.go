@@ -10,7 +10,9 @@ import (
 
 // Env is what a store is opened in. One task's goroutine uses it and the store.
 type Env struct {
-	DB        *DB // nil: nothing below, all in memory
+	DB *DB // nil: nothing below, all in memory
+	// Below opens what lies below a store of that name, in place of DB; nil: DB.
+	Below     func(name string, env Env) (*DB, error)
 	Partition int32
 	Hasher    hashed.Hasher
 	Budget    *Budget      // nil: no limit
@@ -150,13 +152,14 @@ func (s Schema) timestamped() bool {
 type Plan struct {
 	Name      string
 	Schema    Schema
-	InMemory  bool              // no tier below
-	Changelog bool              // has one
-	Settings  map[string]string // of the changelog topic
-	Size      int64             // of windows, ms
-	Retention int64             // of windows, ms
-	History   int64             // of versions, ms
-	TTL       int64             // of rows, ms; 0: they stay
-	Table     string            // the option of its declaration that is for tables alone; "": none
-	Err       error             // what is wrong with the declaration
+	InMemory  bool                                    // no tier below
+	Below     func(name string, env Env) (*DB, error) // opens a tier of the caller's own; nil: Env says
+	Changelog bool                                    // has one
+	Settings  map[string]string                       // of the changelog topic
+	Size      int64                                   // of windows, ms
+	Retention int64                                   // of windows, ms
+	History   int64                                   // of versions, ms
+	TTL       int64                                   // of rows, ms; 0: they stay
+	Table     string                                  // the option of its declaration that is for tables alone; "": none
+	Err       error                                   // what is wrong with the declaration
 }

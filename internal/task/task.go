@@ -47,6 +47,7 @@ type Env struct {
 	Reads  func(n *edge.Node) []*edge.Topic // the topics of a source that have the task's partition
 	Hasher hashed.Hasher
 	DB     *store.DB
+	Below  func(name string, env store.Env) (*store.DB, error) // in place of DB; nil: DB
 	Budget *store.Budget
 	// Globals are the global parts of the instance, whose stores the task may read.
 	Globals []*Global
@@ -181,7 +182,7 @@ func (t *Task) openStores() error {
 	for _, d := range t.env.Sub.Stores {
 		o := &opened{decl: d}
 		env := store.Env{
-			DB: t.env.DB, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
+			DB: t.env.DB, Below: t.env.Below, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
 			Time:    func() int64 { return t.meta.Time },
 			Dropped: func(n int64) { *t.counter(d.Name, "expired", true) += n },
 			Dir:     t.env.Dir,
