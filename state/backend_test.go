@@ -17,8 +17,6 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
-func TestFilesAreATier(t *testing.T) { statetest.Tier(t, files{}) }
-
 // named is a backend that knows what it was asked for.
 type named struct {
 	opened map[string]int
@@ -29,7 +27,7 @@ func (n *named) Open(dir, store string, partition int32) (state.Tier, error) {
 	if n.opened[fmt.Sprint(store, "/", partition)]++; n.err != nil {
 		return nil, n.err
 	}
-	return files{}.Open(dir, store, partition)
+	return statetest.Files{}.Open(dir, store, partition)
 }
 
 // TestBackendOfAStoreGoesBeforeThatOfTheApp shows which tier a store gets: memory, its own, the app's.
@@ -82,7 +80,7 @@ func TestAppOverABackendIsExactlyOnce(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		d := streamtest.New(t, func(b *topology.Builder) {
 			stream.From(b, amounts).GroupByKey().Reduce("sums", func(x, y int64) int64 { return x + y }).To(sums)
-		}, streamtest.Options{Partitions: 2, Instances: 2, CommitEvery: 1 + r.IntN(7), Seed: seed + 1, Backend: files{}})
+		}, streamtest.Options{Partitions: 2, Instances: 2, CommitEvery: 1 + r.IntN(7), Seed: seed + 1, Backend: statetest.Files{}})
 		want := map[string]int64{}
 		for range 120 {
 			k, v := fmt.Sprint(r.IntN(9)), int64(r.IntN(100))
