@@ -76,3 +76,33 @@ func TestBackendThatIsNilIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// ownSums are sums in a store of one's own kind.
+var ownSums = state.New("own", func(env state.Env) (*adder, error) { return &adder{env, map[string]int64{}}, nil })
+
+type adder struct {
+	env state.Env
+	at  map[string]int64
+}
+
+// Restore implements state.Restorer.
+func (a *adder) Restore(key, value []byte) (err error) {
+	if delete(a.at, string(key)); value != nil {
+		a.at[string(key)], err = serde.Int64.Decode(value)
+	}
+	return err
+}
+
+// adding passes on the sum of each key so far.
+func adding(ctx *topology.ValueContext[int64]) (topology.Processor[string, int64], error) {
+	a := ctx.Store(ownSums)
+	return topology.ProcessorFunc[string, int64](func(r topology.Record[string, int64]) error {
+		a.at[r.Key] += r.Value
+		sum, err := serde.Int64.Append(nil, a.at[r.Key])
+		if err != nil {
+			return err
+		}
+		a.env.Changelog([]byte(r.Key), sum, r.Time)
+		return ctx.Forward(a.at[r.Key])
+	}), nil
+}

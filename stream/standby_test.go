@@ -119,6 +119,10 @@ var kinds = map[string]func(s *summed, b *topology.Builder){
 		s.total = stream.From(b, amounts).GroupByKey().Reduce("total", func(a, v int64) int64 { return a + v }, state.Options{Backend: statetest.Files{}})
 		s.total.To(sums)
 	},
+	"in a store of one's own": func(s *summed, b *topology.Builder) {
+		s.total = stream.From(b, amounts).ProcessValues("add", adding, ownSums).ToTable("total")
+		s.total.To(sums)
+	},
 	"suppressed": func(s *summed, b *topology.Builder) {
 		s.topology(b)
 		s.total.Suppress("calm", table.Suppression{After: time.Hour}).To(calm)
