@@ -1,7 +1,8 @@
 // Package state declares stores and reads them: from a processor ([Spec] and the store kinds), and from outside ([Rows]).
 //
 // There are few types. A [Spec] declares a store under a durable name; it is the handle by which a processor gets the
-// typed store. [KeyValue], [Timestamped], [Versioned], [Window], [Session] and [Timers] are the kinds of stores. [Rows] and [WindowRows] answer questions
+// typed store. [KeyValue], [Timestamped], [Versioned], [Window], [Session] and [Timers] are the kinds of stores; [New] makes one's own. A
+// [Backend] puts a storage tier of one's own below them. [Rows] and [WindowRows] answer questions
 // from outside, through a [Client]. The smallest program, which passes on what it has not seen yet:
 //
 //	var (

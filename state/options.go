@@ -16,6 +16,7 @@ import (
 // Options of a store. The zero value is a store on disk with a changelog.
 type Options struct {
 	InMemory    bool              // no disk below the hot table; a restart restores all of it
+	Backend     Backend           // a tier of the caller's own instead of Pebble; nil: stream.Config's
 	NoChangelog bool              // the store is empty after a move or the loss of the disk
 	Changelog   map[string]string // topic settings over the defaults, as Kafka names them
 	TTL         time.Duration     // rows not written for so long, in event time, are deleted
@@ -65,7 +66,10 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	if len(opts) > 0 {
 		o = opts[0]
 	}
-	p.InMemory, p.Changelog = o.InMemory, !o.NoChangelog
+	p.InMemory, p.Changelog, p.Below = o.InMemory, !o.NoChangelog, Below(o.Backend)
+	if v := reflect.ValueOf(o.Backend); v.Kind() == reflect.Pointer && v.IsNil() {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: its Backend is a nil %T", name, o.Backend))
+	}
 	p.Settings = map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
 	if o.History != 0 && kind != store.KindVersioned {
 		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables; a processor's store is declared with NewVersioned", name))
@@ -95,6 +99,24 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	}
 	maps.Copy(p.Settings, o.Changelog)
 	return p
+}
+
+// planOwn is plan for a store of the user's own kind S.
+func planOwn[S any](name string, open func(Env) (S, error), opts []Options) store.Plan {
+	p := plan(store.KindCustom, name, "bytes", reflect.TypeFor[S]().String(), opts)
+	if open == nil {
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: New without a function that opens the store", name))
+	}
+	t := reflect.TypeFor[S]()
+	if p.Changelog && t.Kind() != reflect.Interface && !t.Implements(reflect.TypeFor[Restorer]()) {
+		p.Err = errors.Join(p.Err, noRestore(name, t))
+	}
+	return p
+}
+
+// noRestore is the mistake of a store that cannot be told what its changelog says.
+func noRestore(name string, t reflect.Type) error {
+	return fmt.Errorf("state: %q: a %v has no method Restore(key, value []byte) error, by which it would be filled from its changelog: give it one, or set NoChangelog", name, t)
 }
 
 // plus adds without overflow.

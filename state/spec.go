@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -66,11 +67,26 @@ func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
 	if s.make == nil {
 		return nil, nil, fmt.Errorf("state: a Spec of %T that was not declared", *new(S))
 	}
-	if s.p.InMemory {
+	below := env.Below
+	if s.p.Below != nil {
+		below = s.p.Below
+	}
+	sole := false
+	switch {
+	case s.p.InMemory:
 		env.DB = nil
+	case below != nil:
+		db, err := below(s.p.Name, env)
+		if err != nil {
+			return nil, nil, fmt.Errorf("state: %w", err)
+		}
+		env.DB, sole = db, true
 	}
 	h, st, err := s.make(env)
 	if err != nil {
+		if sole {
+			err = errors.Join(err, env.DB.Close())
+		}
 		return nil, nil, fmt.Errorf("state: %w", err)
 	}
 	return h, st, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/thalweg/thalweg/internal/ops"
 	"github.com/thalweg/thalweg/internal/runtime"
 	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -219,7 +220,7 @@ func (a *App) runtimeConfig(client *kafka.Client, bundled bool) runtime.Config {
 	c := a.cfg
 	return runtime.Config{
 		Graph: a.topo.Graph(), App: c.App, Instance: c.Instance, Dir: c.Dir, Client: client, Logger: c.Logger,
-		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Drain: c.Drain,
+		ExactlyOnce: c.Guarantee == ExactlyOnce, Commit: c.CommitInterval, Workers: c.Workers, MaxIdle: c.MaxIdle, Memory: c.Memory, Below: state.Below(c.Backend), Drain: c.Drain,
 		Retry:   c.TaskRetry,
 		Session: c.SessionTime, Replication: int16(c.Replication), Topics: c.Topics, CreateUser: (bundled || c.CreateTopics) && !c.NoCreate,
 		Copies: kafka.Copies{Standbys: c.Standbys, AcceptableLag: c.AcceptableLag, WarmUps: c.WarmUps},

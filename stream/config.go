@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/kafka"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -41,6 +43,7 @@ type Config struct {
 	Workers        int           // default GOMAXPROCS
 	MaxIdle        time.Duration // how long a task waits for a partition that may yet have earlier records; default 0: for what is known to be there
 	Memory         int64         // bytes for hot tables and buffers; default a quarter of GOMEMLIMIT or of the machine
+	Backend        state.Backend // a tier of the caller's own below the hot tables of stores that have none; default Pebble, in Dir
 	Drain          time.Duration // how long Run may take to stop; default 30 s
 	SessionTime    time.Duration // silence after which others take over; default 45 s
 
@@ -198,6 +201,9 @@ func (c *Config) check() error {
 	}
 	if c.WarmUps < 0 {
 		fail("WarmUps is %d", c.WarmUps)
+	}
+	if v := reflect.ValueOf(c.Backend); v.Kind() == reflect.Pointer && v.IsNil() {
+		fail("Backend is a nil %T", c.Backend)
 	}
 	if c.MaxIdle < 0 {
 		fail("MaxIdle is %v", c.MaxIdle)

@@ -65,6 +65,15 @@ func TestMistakesInStores(t *testing.T) {
 		{func(b *topology.Builder) { table.GlobalFrom(b, numbered("g2"), state.Options{TTL: time.Second}) },
 			`GlobalFrom "g2" with a TTL: its topic says what is there`},
 		{func(b *topology.Builder) {
+			table.GlobalFrom(b, numbered("g6"), state.Options{Backend: struct{ state.Backend }{}})
+		}, `GlobalFrom "g6" with a Backend: a global table lives in memory`},
+		{func(b *topology.Builder) {
+			topology.GlobalStore(b, numbered("g7"), kv("gs7", state.Options{Backend: struct{ state.Backend }{}}), func(state.KeyValue[string, int64], topology.Record[string, int64]) error { return nil })
+		}, `GlobalStore "gs7" with a Backend: a global store lives in memory`},
+		{func(b *topology.Builder) {
+			stream.From(b, numbers).ToTable("t7", state.Options{Backend: (*struct{ state.Backend })(nil)})
+		}, `state: "t7": its Backend is a nil *struct`},
+		{func(b *topology.Builder) {
 			topology.GlobalStore(b, numbered("g3"), kv("gs3"), (func(state.KeyValue[string, int64], topology.Record[string, int64]) error)(nil))
 		}, `GlobalStore "gs3" without a function`},
 		{func(b *topology.Builder) {

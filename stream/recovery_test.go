@@ -11,6 +11,7 @@ import (
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/serde/windowed"
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/statetest"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
 	"github.com/thalweg/thalweg/table"
@@ -176,7 +177,7 @@ func randomSteps(r *rand.Rand, deletes bool) (steps []step) {
 }
 
 // TestResultsDoNotDependOnFailures puts the same records through an app that lives on and through one that is killed,
-// wiped and scaled between them, and compares every result of each key.
+// wiped and scaled between them, over Pebble and over a tier of the caller's own, and compares every result of each key.
 func TestResultsDoNotDependOnFailures(t *testing.T) {
 	for name, define := range recovering {
 		t.Run(name, func(t *testing.T) {
@@ -184,10 +185,10 @@ func TestResultsDoNotDependOnFailures(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			deletes := strings.Contains(name, "table") && !strings.Contains(name, "stream") || name == "foreign key"
-			run := func(fail bool) string {
+			run := func(fail bool, below state.Backend) string {
 				r := rand.New(rand.NewPCG(seed, 1))
 				steps := randomSteps(r, deletes)
-				opts := streamtest.Options{Partitions: 1, Seed: seed}
+				opts := streamtest.Options{Partitions: 1, Seed: seed, Backend: below}
 				if fail {
 					opts.CommitEvery = 1 + r.IntN(4)
 				}
@@ -216,8 +217,12 @@ func TestResultsDoNotDependOnFailures(t *testing.T) {
 				slices.SortStableFunc(out, func(a, b string) int { return strings.Compare(a[:2], b[:2]) })
 				return strings.Join(out, "\n")
 			}
-			if want, got := run(false), run(true); got != want {
+			want := run(false, nil)
+			if got := run(true, nil); got != want {
 				t.Errorf("with failures:\n%s\nwithout:\n%s", got, want)
+			}
+			if got := run(true, statetest.Files{}); got != want {
+				t.Errorf("over a tier of the caller's own, with failures:\n%s\nwithout, over Pebble:\n%s", got, want)
 			}
 		})
 	}

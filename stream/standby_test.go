@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/statetest"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
@@ -112,6 +113,14 @@ var kinds = map[string]func(s *summed, b *topology.Builder){
 	"changelog": func(s *summed, b *topology.Builder) { s.topology(b) },
 	"in memory": func(s *summed, b *topology.Builder) {
 		s.total = stream.From(b, amounts).GroupByKey().Reduce("total", func(a, v int64) int64 { return a + v }, state.Options{InMemory: true})
+		s.total.To(sums)
+	},
+	"in a tier of one's own": func(s *summed, b *topology.Builder) {
+		s.total = stream.From(b, amounts).GroupByKey().Reduce("total", func(a, v int64) int64 { return a + v }, state.Options{Backend: statetest.Files{}})
+		s.total.To(sums)
+	},
+	"in a store of one's own": func(s *summed, b *topology.Builder) {
+		s.total = stream.From(b, amounts).ProcessValues("add", adding, ownSums).ToTable("total")
 		s.total.To(sums)
 	},
 	"suppressed": func(s *summed, b *topology.Builder) {

@@ -29,6 +29,9 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 		if o.TTL != 0 {
 			b.Fail(0, "GlobalFrom %q with a TTL: its topic says what is there", t.Name)
 		}
+		if o.Backend != nil {
+			b.Fail(0, "GlobalFrom %q with a Backend: a global table lives in memory", t.Name)
+		}
 		if o.History != 0 {
 			b.Fail(0, "GlobalFrom %q with a History: a global table keeps the latest rows alone", t.Name)
 		}

@@ -23,6 +23,10 @@ func GlobalStore[S, K, V any](b *Builder, t Topic[K, V], spec state.Spec[S], fil
 		b.Fail(0, "GlobalStore %q with a TTL: its topic says what is there", spec.Name())
 		return
 	}
+	if state.PlanOf(spec).Below != nil {
+		b.Fail(0, "GlobalStore %q with a Backend: a global store lives in memory", spec.Name())
+		return
+	}
 	src, ok := GlobalSource(b, t)
 	if !ok {
 		return

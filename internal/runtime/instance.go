@@ -38,6 +38,7 @@ type Config struct {
 	Workers        int
 	MaxIdle        time.Duration // for an input that is read to its end
 	Memory         int64
+	Below          func(name string, env store.Env) (*store.DB, error) // what lies below stores; nil: Pebble in Dir
 	Drain          time.Duration
 	Retry          time.Duration // without a commit that succeeds, until the instance gives up
 	Session        time.Duration

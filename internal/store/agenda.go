@@ -8,8 +8,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/thalweg/thalweg/internal/hashed"
 )
 
@@ -62,11 +60,11 @@ func (t *KV[V]) Schedule(when func(v V, at int64) int64) error {
 		}
 		a.tab.prefix = partitionPrefix(id, t.env.Partition)
 		t.agenda, t.outdated = a, nil
-		if a.whole, err = t.env.DB.hasAgenda(a.tab.prefix); err != nil {
+		if a.whole, err = t.env.DB.stated(a.tab.prefix); err != nil {
 			return err
 		}
 		if !a.whole {
-			if err := t.env.DB.dropAgenda(a.tab.prefix); err != nil { // it may have been begun
+			if err := t.env.DB.clear(a.tab.prefix); err != nil { // it may have been begun
 				return err
 			}
 			if err := t.enterAll(); err != nil {
@@ -117,7 +115,12 @@ func (t *KV[V]) enterAll() error {
 	n := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		key := it.Key()[len(t.tab.prefix):]
-		v, at, err := t.tab.decode(key, it.Value())
+		var v V
+		var at int64
+		raw, err := it.ValueAndErr()
+		if err == nil {
+			v, at, err = t.tab.decode(key, raw)
+		}
 		if err == nil {
 			k := t.agenda.entry(t.agenda.when(v, at), key, t.env.Hasher)
 			err = t.agenda.tab.replayPut(&k, struct{}{}, at)
@@ -130,7 +133,7 @@ func (t *KV[V]) enterAll() error {
 			return err
 		}
 	}
-	return t.env.DB.failed(it.Close())
+	return it.Close()
 }
 
 // entry returns the key of an entry; it lives until the next call.
@@ -360,26 +363,7 @@ func (a *agenda[V]) reset() error {
 	if a.tab.env.DB == nil {
 		return nil
 	}
-	return a.tab.env.DB.dropAgenda(a.tab.prefix)
-}
-
-// hasAgenda reports whether every row of a store below has an entry in the agenda whose keys begin with prefix.
-func (db *DB) hasAgenda(prefix []byte) (bool, error) {
-	v, c, err := db.get(stateKey(prefix))
-	if err != nil || v == nil {
-		return false, err
-	}
-	return true, c.Close()
-}
-
-// dropAgenda removes an agenda.
-func (db *DB) dropAgenda(prefix []byte) error {
-	return db.apply(func(b *pebble.Batch) error {
-		if err := b.DeleteRange(prefix, successor(prefix), nil); err != nil {
-			return err
-		}
-		return b.Delete(stateKey(prefix), nil)
-	})
+	return a.tab.env.DB.clear(a.tab.prefix)
 }
 
 // agenda begins the keys of the agenda of a store partition; nil: it has none.
@@ -391,7 +375,7 @@ func (db *DB) agenda(store string, partition int32) ([]byte, error) {
 		return nil, nil
 	}
 	prefix := partitionPrefix(n.ID, partition)
-	if has, err := db.hasAgenda(prefix); err != nil || !has {
+	if has, err := db.stated(prefix); err != nil || !has {
 		return nil, err
 	}
 	return prefix, nil

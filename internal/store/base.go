@@ -44,12 +44,38 @@ func (b *base) open(env Env, name string, s Schema) error {
 		return err
 	}
 	b.id = id
-	if b.below, err = env.DB.state(id, env.Partition); err != nil {
+	b.below, err = env.DB.state(id, env.Partition)
+	if err == nil {
+		err = env.DB.e.check(max(b.below.Offset, 0))
+	}
+	if err == nil && env.DB.sole {
+		err = env.DB.tidy(b.prefix())
+	}
+	if err != nil {
 		env.DB.release(name, env.Partition)
 		return err
 	}
 	b.ended = b.below
 	return nil
+}
+
+// tidy removes rows that no checkpoint stands for: a reset that did not come to its end has left them.
+func (db *DB) tidy(prefix []byte) error {
+	if is, err := db.stated(prefix); is || err != nil {
+		return err
+	}
+	if none, err := db.empty(prefix); none || err != nil {
+		return err
+	}
+	return db.forget(prefix)
+}
+
+// shut closes the database if it is the store's alone. It follows all else.
+func (b *base) shut() error {
+	if b.env.DB == nil || !b.env.DB.sole {
+		return nil
+	}
+	return b.env.DB.Close()
 }
 
 // unknown is the state of a store that has never been checkpointed.
@@ -104,7 +130,7 @@ func appendState(dst []byte, s state) []byte {
 // state reads what the database stands for of a store partition.
 func (db *DB) state(id uint16, partition int32) (state, error) {
 	key := stateKey(partitionPrefix(id, partition))
-	v, c, err := db.get(key)
+	v, c, err := db.e.get(key)
 	if err != nil || v == nil {
 		return unknown, err
 	}
@@ -131,7 +157,7 @@ func (b *base) forget() error {
 	if b.env.DB == nil {
 		return nil
 	}
-	return b.env.DB.drop(b.id, b.env.Partition)
+	return b.env.DB.forget(b.prefix())
 }
 
 // empty reports whether the database holds no row that begins with prefix.
@@ -141,7 +167,7 @@ func (db *DB) empty(prefix []byte) (bool, error) {
 		return false, err
 	}
 	some := it.First()
-	return !some, db.failed(it.Close())
+	return !some, it.Close()
 }
 
 // last returns the last key that begins with prefix, nil if there is none.
@@ -153,5 +179,5 @@ func (db *DB) last(prefix []byte) (key []byte, err error) {
 	if it.Last() {
 		key = slices.Clone(it.Key())
 	}
-	return key, db.failed(it.Close())
+	return key, it.Close()
 }

@@ -2,12 +2,9 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // stateRefresh is how often the time of a store without changes is written.
@@ -57,16 +54,18 @@ func (c *Checkpoint) Write() error {
 		p.sort()
 	}
 	if c.outdated != nil {
-		if err := c.db.dropAgenda(c.outdated); err != nil {
+		if err := c.db.clear(c.outdated); err != nil {
 			return err
 		}
 	}
-	var err error
-	if rows < c.db.lim.batchRows {
-		err = c.writeBatch()
-	} else {
-		err = c.writeFiles()
+	w := writes{rows: c.all, offset: &c.state.Offset}
+	if rows >= c.db.lim.batchRows {
+		w.files = c.db.lim.fileBytes
 	}
+	if c.dropped != nil {
+		w.gone = [][2][]byte{{c.prefix, c.dropped}}
+	}
+	err := c.db.e.write(w)
 	c.written.Store(err == nil)
 	return err
 }
@@ -76,31 +75,24 @@ func (c *Checkpoint) Finish(err error) {
 	c.store.finish(c, err == nil && c.written.Load())
 }
 
-func (c *Checkpoint) writeBatch() error {
-	return c.db.apply(func(b *pebble.Batch) error {
-		if c.dropped != nil {
-			if err := b.DeleteRange(c.prefix, c.dropped, nil); err != nil {
-				return fmt.Errorf("store: delete expired windows: %w", err)
+// all yields what is written, in the order of keys: first what the checkpoint says beside the rows.
+func (c *Checkpoint) all(yield func(key, value []byte) bool) {
+	for _, s := range c.states() {
+		if !yield(s.key, s.value) {
+			return
+		}
+	}
+	var full []byte
+	for _, p := range c.parts {
+		full = append(full[:0], p.prefix...)
+		for _, r := range p.rows {
+			key, value := p.row(r)
+			full = append(full[:len(p.prefix)], key...)
+			if !yield(full, value) {
+				return
 			}
 		}
-		var full []byte
-		for _, p := range c.parts {
-			full = append(full[:0], p.prefix...)
-			for _, r := range p.rows {
-				key, value := p.row(r)
-				full = append(full[:len(p.prefix)], key...)
-				if err := set(b, full, value); err != nil {
-					return fmt.Errorf("store: write %s: %w", c.db.dir, err)
-				}
-			}
-		}
-		for _, s := range c.states() {
-			if err := b.Set(s.key, s.value, nil); err != nil {
-				return fmt.Errorf("store: write %s: %w", c.db.dir, err)
-			}
-		}
-		return nil
-	})
+	}
 }
 
 // stated is what a checkpoint says beside the rows.
@@ -114,13 +106,6 @@ func (c *Checkpoint) states() []stated {
 	}
 	slices.SortFunc(all, func(a, b stated) int { return bytes.Compare(a.key, b.key) })
 	return all
-}
-
-func set(b *pebble.Batch, key, value []byte) error {
-	if value == nil {
-		return b.Delete(key, nil)
-	}
-	return b.Set(key, value, nil)
 }
 
 // begin makes the checkpoint of a store, nil if it has nothing to write.

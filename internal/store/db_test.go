@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -49,9 +48,7 @@ func TestOneStoreOpensOnce(t *testing.T) {
 func TestNewerFormatIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	db := testDB(t, fs)
-	if err := db.apply(func(b *pebble.Batch) error {
-		return b.Set(keyVersion, binary.BigEndian.AppendUint64(nil, formatVersion+1), nil)
-	}); err != nil {
+	if err := db.set(keyVersion, binary.BigEndian.AppendUint64(nil, formatVersion+1)); err != nil {
 		t.Fatal(err)
 	}
 	closed(t, db)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,56 +15,49 @@ import (
 
 // files writes sorted rows to files that do not overlap, to be ingested together.
 type files struct {
-	db    *DB
+	e     *pebbled
+	size  int // of a file, about
 	paths []string
 	w     *sstable.Writer
 }
 
-// writeFiles writes the checkpoint as files and ingests them in one call, the state among them.
-func (c *Checkpoint) writeFiles() (err error) {
-	f := files{db: c.db}
+// writeFiles writes w as files and ingests them in one call.
+func (e *pebbled) writeFiles(w writes) (err error) {
+	f := files{e: e, size: w.files}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.discard())
 		}
 	}()
-	for _, s := range c.states() {
-		if err := f.set(s.key, s.value); err != nil {
+	beside := true // what checkpoints say beside the rows gets a file of its own: one of both would overlap all others
+	for key, value := range w.rows {
+		if is := bytes.HasPrefix(key, keyStates); is != beside {
+			if err := f.end(); err != nil {
+				return err
+			}
+			beside = is
+		}
+		if err := f.set(key, value); err != nil {
 			return err
 		}
 	}
 	if err := f.end(); err != nil {
 		return err
 	}
-	var full []byte
-	for _, p := range c.parts {
-		full = append(full[:0], p.prefix...)
-		for _, r := range p.rows {
-			key, value := p.row(r)
-			full = append(full[:len(p.prefix)], key...)
-			if err := f.set(full, value); err != nil {
-				return err
-			}
+	if err := e.p.Ingest(context.Background(), f.paths); err != nil {
+		return fmt.Errorf("store: ingest into %s: %w", e.dir, err)
+	}
+	for _, r := range w.gone {
+		if err := e.p.DeleteRange(r[0], r[1], pebble.NoSync); err != nil {
+			return fmt.Errorf("store: delete expired windows: %w", err)
 		}
-	}
-	if err := f.end(); err != nil {
-		return err
-	}
-	if err := c.db.ingest(f.paths); err != nil {
-		return err
-	}
-	if c.dropped == nil {
-		return nil
-	}
-	if err := c.db.p.DeleteRange(c.prefix, c.dropped, pebble.NoSync); err != nil { // lost in a crash it is done again
-		return fmt.Errorf("store: delete expired windows: %w", err)
 	}
 	return nil
 }
 
 // set writes a row; a nil value deletes the key. Keys must ascend.
 func (f *files) set(key, value []byte) error {
-	if f.w != nil && f.w.Raw().EstimatedSize() > uint64(f.db.lim.fileBytes) {
+	if f.w != nil && f.w.Raw().EstimatedSize() > uint64(f.size) {
 		if err := f.end(); err != nil {
 			return err
 		}
@@ -85,18 +80,18 @@ func (f *files) set(key, value []byte) error {
 }
 
 func (f *files) begin() error {
-	fs := f.db.fs
-	dir := fs.PathJoin(f.db.dir, ingestDir)
+	fs := f.e.fs
+	dir := fs.PathJoin(f.e.dir, ingestDir)
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("store: write %s: %w", dir, err)
 	}
-	path := fs.PathJoin(dir, fmt.Sprintf("%d.sst", f.db.temp.Add(1)))
+	path := fs.PathJoin(dir, fmt.Sprintf("%d.sst", f.e.temp.Add(1)))
 	file, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("store: write %s: %w", path, err)
 	}
 	f.paths = append(f.paths, path)
-	f.w = sstable.NewWriter(objstorageprovider.NewFileWritable(file), f.db.opts.MakeWriterOptions(0, f.db.p.TableFormat()))
+	f.w = sstable.NewWriter(objstorageprovider.NewFileWritable(file), f.e.opts.MakeWriterOptions(0, f.e.p.TableFormat()))
 	return nil
 }
 
@@ -117,8 +112,8 @@ func (f *files) end() error {
 func (f *files) discard() error {
 	err := f.end()
 	for _, p := range slices.Backward(f.paths) {
-		if _, missing := f.db.fs.Stat(p); missing == nil {
-			err = errors.Join(err, f.db.fs.Remove(p))
+		if _, missing := f.e.fs.Stat(p); missing == nil {
+			err = errors.Join(err, f.e.fs.Remove(p))
 		}
 	}
 	return err

@@ -72,7 +72,7 @@ func checkRow[V any](t *table[V], seg *segment[V], i uint64, busy bool) error {
 	if t.env.DB == nil || s.flags&flagLive == 0 {
 		return fmt.Errorf("row %q has no bits, flags %b", key, s.flags)
 	}
-	raw, c, err := t.env.DB.get(append(bytes.Clone(t.prefix), key...))
+	raw, c, err := t.env.DB.e.get(append(bytes.Clone(t.prefix), key...))
 	if err != nil || raw == nil {
 		return fmt.Errorf("clean row %q is not below: %v", key, err)
 	}

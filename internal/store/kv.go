@@ -273,5 +273,5 @@ func (t *KV[V]) Close() error {
 	}
 	t.tab.adopt(true)
 	t.tab.pool.account.close()
-	return errors.Join(t.tab.closeViews(), t.closeAgenda())
+	return errors.Join(t.tab.closeViews(), t.closeAgenda(), t.shut())
 }

@@ -14,7 +14,7 @@ func (t *table[V]) miss(k *Key) (v V, at int64, ok bool, err error) {
 		return v, 0, false, nil
 	}
 	t.key = append(append(t.key[:0], t.prefix...), k.Bytes...)
-	raw, c, err := t.env.DB.get(t.key)
+	raw, c, err := t.env.DB.e.get(t.key)
 	if err != nil {
 		return v, 0, false, err
 	}

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
@@ -68,7 +66,7 @@ type modelRow struct {
 type kvModel struct {
 	*testing.T
 	r         *rand.Rand
-	fs        *vfs.MemFS
+	disk      disk
 	db        *DB
 	budget    *Budget
 	kv        *KV[serde.Opt[string]]
@@ -86,7 +84,7 @@ type kvModel struct {
 func (m *kvModel) open() {
 	m.Helper()
 	var err error
-	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
+	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
@@ -323,7 +321,7 @@ func (m *kvModel) step(n int) {
 
 // crash loses what was not synced, or a part of it.
 func (m *kvModel) crash() {
-	clone := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.r.IntN(101), RNG: m.r})
+	clone := m.disk.crashed(m.r)
 	m.kv.tab.adopt(true)
 	if m.dated {
 		m.kv.agenda.tab.adopt(true)
@@ -334,7 +332,7 @@ func (m *kvModel) crash() {
 	if err := errors.Join(m.kv.Close(), m.db.Close()); err != nil {
 		m.fail("close: %v", err)
 	}
-	m.fs = clone
+	m.disk = clone
 	m.log.end(false)
 	m.open()
 }
@@ -351,9 +349,9 @@ func (m *kvModel) reopen() {
 }
 
 func TestKVAgainstMap(t *testing.T) {
-	for seed := *first; seed < *first+uint64(*cases); seed++ {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			m := &kvModel{T: t, r: rand.New(rand.NewPCG(seed, 1)), fs: vfs.NewCrashableMem(),
+	below(func(seed uint64, d disk, name string) {
+		t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
+			m := &kvModel{T: t, r: rand.New(rand.NewPCG(seed, 1)), disk: d,
 				now: map[string]modelRow{}, committed: map[string]modelRow{}}
 			for range 20 + m.r.IntN(3000) {
 				m.keys = append(m.keys, fmt.Sprintf("%0*d", m.r.IntN(30), m.r.IntN(100_000)))
@@ -379,5 +377,5 @@ func TestKVAgainstMap(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-	}
+	})
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Entry is one row of an ordered read; Key lives until the next step.
@@ -76,11 +74,11 @@ func (t *table[V]) committedRows(from, to []byte) iter.Seq2[Row, error] {
 }
 
 // reader is what is below, nil: nothing.
-func (t *table[V]) reader() pebble.Reader {
+func (t *table[V]) reader() reader {
 	if t.env.DB == nil {
 		return nil
 	}
-	return t.env.DB.p
+	return t.env.DB.e
 }
 
 // nextRow returns the next row in bytes; ok is false at the end.
@@ -141,7 +139,7 @@ func (t *table[V]) committedRow(key []byte) (row Row, ok bool, err error) {
 	if !t.mayBelow(k.Hash) {
 		return row, false, nil
 	}
-	raw, c, err := t.env.DB.get(append(slices.Clone(t.prefix), key...))
+	raw, c, err := t.env.DB.e.get(append(slices.Clone(t.prefix), key...))
 	if err != nil || raw == nil {
 		return row, false, err
 	}

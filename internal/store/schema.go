@@ -3,10 +3,9 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 const partitionsMax = 1 << 16
@@ -25,7 +24,7 @@ type named struct {
 
 // load reads the version and the stores' names.
 func (db *DB) load() error {
-	v, c, err := db.get(keyVersion)
+	v, c, err := db.e.get(keyVersion)
 	if err != nil {
 		return err
 	}
@@ -38,9 +37,7 @@ func (db *DB) load() error {
 		if n > formatVersion {
 			return fmt.Errorf("store: %s has format %d, this program reads up to %d: use the newer program, or remove the directory to rebuild the state from the changelogs", db.dir, n, formatVersion)
 		}
-	} else if err := db.apply(func(b *pebble.Batch) error {
-		return b.Set(keyVersion, binary.BigEndian.AppendUint64(nil, formatVersion), nil)
-	}); err != nil {
+	} else if err := db.set(keyVersion, binary.BigEndian.AppendUint64(nil, formatVersion)); err != nil {
 		return err
 	}
 	db.mu.names = map[string]named{}
@@ -51,14 +48,18 @@ func (db *DB) load() error {
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		var n named
-		if err := json.Unmarshal(it.Value(), &n); err != nil {
+		text, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		if err := json.Unmarshal(text, &n); err != nil {
 			it.Close()
 			return fmt.Errorf("%w: %s: schema of %q: %w", ErrCorrupt, db.dir, it.Key()[len(keySchemas):], err)
 		}
 		db.mu.names[string(it.Key()[len(keySchemas):])] = n
 		db.mu.nextID = max(db.mu.nextID, n.ID+1)
 	}
-	return db.failed(it.Close())
+	return it.Close()
 }
 
 // register returns the id of the store of that name, which it makes known if it is new, and holds it open.
@@ -88,9 +89,7 @@ func (db *DB) register(name string, partition int32, s Schema) (id uint16, err e
 		if err != nil {
 			return 0, fmt.Errorf("store: %q: %w", name, err)
 		}
-		if err := db.apply(func(b *pebble.Batch) error {
-			return b.Set(append(slices.Clone(keySchemas), name...), text, nil)
-		}); err != nil {
+		if err := db.set(append(slices.Clone(keySchemas), name...), text); err != nil {
 			return 0, err
 		}
 		db.mu.names[name] = n
@@ -133,7 +132,7 @@ func (db *DB) Partitions() (map[string][]int32, error) {
 		}
 		held[name] = append(held[name], int32(binary.BigEndian.Uint16(k[2:])))
 	}
-	return held, db.failed(it.Close())
+	return held, it.Close()
 }
 
 // DropPartition removes what db holds of one store partition, which must not be open.
@@ -147,23 +146,12 @@ func (db *DB) DropPartition(store string, partition int32) error {
 		return fmt.Errorf("store: drop %q partition %d: it is open", store, partition)
 	}
 	if dated {
-		if err := db.dropAgenda(partitionPrefix(agenda.ID, partition)); err != nil {
+		if err := db.clear(partitionPrefix(agenda.ID, partition)); err != nil {
 			return err
 		}
 	}
 	if !ok {
 		return nil
 	}
-	return db.drop(n.ID, partition)
-}
-
-// drop removes the rows and the position of a store partition.
-func (db *DB) drop(id uint16, partition int32) error {
-	prefix := partitionPrefix(id, partition)
-	return db.apply(func(b *pebble.Batch) error {
-		if err := b.DeleteRange(prefix, successor(prefix), nil); err != nil {
-			return err
-		}
-		return b.Delete(append(slices.Clone(keyStates), prefix...), nil)
-	})
+	return db.forget(partitionPrefix(n.ID, partition))
 }

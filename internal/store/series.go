@@ -7,8 +7,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -219,9 +217,9 @@ func (s *series[V]) BeginCheckpoint() *Checkpoint {
 
 // sweepBelow buries expired rows that are below alone, going round the database from checkpoint to checkpoint.
 func (s *series[V]) sweepBelow() error {
-	it, err := s.env.DB.p.NewIter(&pebble.IterOptions{LowerBound: s.tab.prefix, UpperBound: successor(s.tab.prefix)})
+	it, err := s.env.DB.iter(s.tab.prefix)
 	if err != nil {
-		return s.env.DB.failed(err)
+		return err
 	}
 	n, live := 0, s.tab.live
 	ok := it.SeekGE(append(slices.Clone(s.tab.prefix), s.cursor...))
@@ -244,7 +242,7 @@ func (s *series[V]) sweepBelow() error {
 		s.cursor = s.cursor[:0]
 	}
 	s.tab.settled = max(s.tab.settled+s.tab.live-live, 0)
-	return s.env.DB.failed(it.Close())
+	return it.Close()
 }
 
 // Restored ends the replay: the store now stands for p.

@@ -49,7 +49,7 @@ type seriesUnderTest struct {
 type seriesModel struct {
 	*testing.T
 	r              *rand.Rand
-	fs             *vfs.MemFS
+	disk           disk
 	db             *DB
 	keep           int64
 	open           func(m *seriesModel, env Env) (seriesUnderTest, error)
@@ -76,7 +76,7 @@ func (m *seriesModel) fail(format string, args ...any) {
 func (m *seriesModel) start() {
 	m.Helper()
 	var err error
-	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
+	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(100), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
@@ -156,7 +156,7 @@ func (m *seriesModel) step() {
 
 // restart crashes, loses what was not synced, or a part of it, and opens again.
 func (m *seriesModel) restart() {
-	clone := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.r.IntN(101), RNG: m.r})
+	clone := m.disk.crashed(m.r)
 	m.s.adopt()
 	if m.ck != nil {
 		m.ck.Finish(errors.New("crashed"))
@@ -164,15 +164,15 @@ func (m *seriesModel) restart() {
 	if err := errors.Join(m.s.Close(), m.db.Close()); err != nil {
 		m.fail("close: %v", err)
 	}
-	m.fs = clone
+	m.disk = clone
 	m.log.end(false)
 	m.start()
 }
 
 func runSeries(t *testing.T, open func(m *seriesModel, env Env) (seriesUnderTest, error)) {
-	for seed := *first; seed < *first+uint64(*cases); seed++ {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			m := &seriesModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), fs: vfs.NewCrashableMem(), open: open,
+	below(func(seed uint64, d disk, name string) {
+		t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
+			m := &seriesModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), disk: d, open: open,
 				now: modelPuts{observed: noTime}, committed: modelPuts{observed: noTime}}
 			m.keep = 1 + int64(m.r.IntN(500))
 			for i := range 2 + m.r.IntN(150) {
@@ -195,7 +195,7 @@ func runSeries(t *testing.T, open func(m *seriesModel, env Env) (seriesUnderTest
 				t.Fatal(err)
 			}
 		})
-	}
+	})
 }
 
 func evictSome[V any](m *seriesModel, t *table[V]) func() {

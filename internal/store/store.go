@@ -10,7 +10,9 @@ import (
 
 // Env is what a store is opened in. One task's goroutine uses it and the store.
 type Env struct {
-	DB        *DB // nil: nothing below, all in memory
+	DB *DB // nil: nothing below, all in memory
+	// Below opens what lies below a store of that name, in place of DB; nil: DB.
+	Below     func(name string, env Env) (*DB, error)
 	Partition int32
 	Hasher    hashed.Hasher
 	Budget    *Budget      // nil: no limit
@@ -21,6 +23,8 @@ type Env struct {
 	Time func() int64
 	// Dropped counts a record refused by the store (an expired window). It may be nil.
 	Dropped func(n int64)
+	// Dir is the directory of the task, for what the user makes; it may not exist yet. Nil: there is none.
+	Dir func() string
 }
 
 // Key is the key of a row as stores take it.
@@ -136,24 +140,26 @@ const (
 	KindJoin              = "join"
 	KindSession           = "session"
 	KindTimers            = "timers"
+	KindCustom            = "custom"
 )
 
 // timestamped reports whether rows keep the time given with a write, rather than the context's.
 func (s Schema) timestamped() bool {
-	return s.Kind == KindTimestampedKV || s.Kind == KindTimestampedWindow
+	return s.Kind == KindTimestampedKV || s.Kind == KindTimestampedWindow || s.Kind == KindCustom
 }
 
 // Plan is what a topology must know of a store before any task opens it.
 type Plan struct {
 	Name      string
 	Schema    Schema
-	InMemory  bool              // no tier below
-	Changelog bool              // has one
-	Settings  map[string]string // of the changelog topic
-	Size      int64             // of windows, ms
-	Retention int64             // of windows, ms
-	History   int64             // of versions, ms
-	TTL       int64             // of rows, ms; 0: they stay
-	Table     string            // the option of its declaration that is for tables alone; "": none
-	Err       error             // what is wrong with the declaration
+	InMemory  bool                                    // no tier below
+	Below     func(name string, env Env) (*DB, error) // opens a tier of the caller's own; nil: Env says
+	Changelog bool                                    // has one
+	Settings  map[string]string                       // of the changelog topic
+	Size      int64                                   // of windows, ms
+	Retention int64                                   // of windows, ms
+	History   int64                                   // of versions, ms
+	TTL       int64                                   // of rows, ms; 0: they stay
+	Table     string                                  // the option of its declaration that is for tables alone; "": none
+	Err       error                                   // what is wrong with the declaration
 }

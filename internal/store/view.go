@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/bits"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // view is an ordered read under way. It sees the table as it was when it began: a row that changes, or leaves, is kept
@@ -16,9 +14,10 @@ type view[V any] struct {
 	committed bool // rows as of the last commit, else as they are
 	saved     map[string]rowState[V]
 	runs      []runCursor
-	from      pebble.Reader // what is below, as it was when the view began; nil: nothing
-	bounds    pebble.IterOptions
-	it        *pebble.Iterator // comes with the first row
+	from      reader // what is below, as it was when the view began; nil: nothing
+	lower     []byte // bounds below
+	upper     []byte
+	it        cursor // comes with the first row
 	down      bool
 	closed    bool
 	key       []byte // scratch
@@ -94,7 +93,7 @@ func (t *table[V]) keepAll() {
 
 // open begins a view of the keys from ≤ key < to, nil: open. below must stay as it is until the first row has been
 // read. close must follow.
-func (t *table[V]) open(below pebble.Reader, from, to []byte, down, committed bool) *view[V] {
+func (t *table[V]) open(below reader, from, to []byte, down, committed bool) *view[V] {
 	w := &view[V]{tab: t, committed: committed, down: down, from: below, saved: map[string]rowState[V]{}, key: make([]byte, 0, 32)}
 	for _, r := range t.sorted() {
 		lo, hi := r.search(from), len(r.rows)
@@ -110,9 +109,9 @@ func (t *table[V]) open(below pebble.Reader, from, to []byte, down, committed bo
 		}
 		w.runs = append(w.runs, c)
 	}
-	w.bounds.LowerBound = append(slices.Clone(t.prefix), from...)
-	if w.bounds.UpperBound = successor(t.prefix); to != nil {
-		w.bounds.UpperBound = append(slices.Clone(t.prefix), to...)
+	w.lower = append(slices.Clone(t.prefix), from...)
+	if w.upper = successor(t.prefix); to != nil {
+		w.upper = append(slices.Clone(t.prefix), to...)
 	}
 	t.views = append(t.views, w)
 	return w
@@ -120,8 +119,8 @@ func (t *table[V]) open(below pebble.Reader, from, to []byte, down, committed bo
 
 // begin opens the iterator over what is below.
 func (w *view[V]) begin() (err error) {
-	if w.it, err = w.from.NewIter(&w.bounds); err != nil {
-		return w.tab.env.DB.failed(err)
+	if w.it, err = w.from.cursor(w.lower, w.upper); err != nil {
+		return err
 	}
 	w.from = nil
 	if w.down {
@@ -146,7 +145,7 @@ func (w *view[V]) close() error {
 	if w.it == nil {
 		return nil
 	}
-	return w.tab.env.DB.failed(w.it.Close())
+	return w.it.Close()
 }
 
 // closeViews ends the views that are still open.
@@ -174,7 +173,7 @@ func (w *view[V]) next() (key, raw []byte, s rowState[V], err error) {
 		if w.it != nil && w.it.Valid() {
 			below = w.it.Key()[len(w.tab.prefix):]
 		} else if w.it != nil && w.it.Error() != nil {
-			return nil, nil, s, w.tab.env.DB.failed(w.it.Error())
+			return nil, nil, s, w.it.Error()
 		}
 		if hot == nil && below == nil {
 			return nil, nil, s, nil
@@ -188,7 +187,7 @@ func (w *view[V]) next() (key, raw []byte, s rowState[V], err error) {
 		if c > 0 || c == 0 && !s.hot {
 			value, err := w.it.ValueAndErr()
 			if err != nil {
-				return nil, nil, s, w.tab.env.DB.failed(err)
+				return nil, nil, s, err
 			}
 			key, raw = append(w.key[:0], below...), append(make([]byte, 0, len(value)), value...)
 			w.key = key

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -425,5 +426,5 @@ func (w *Window[V]) Close() (err error) {
 		}
 	}
 	w.pool.account.close()
-	return err
+	return errors.Join(err, w.shut())
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/thalweg/thalweg/internal/hashed"
 	"github.com/thalweg/thalweg/serde"
 )
@@ -57,7 +55,7 @@ const (
 type windowModel struct {
 	*testing.T
 	r              *rand.Rand
-	fs             *vfs.MemFS
+	disk           disk
 	db             *DB
 	w              *Window[serde.Opt[string]]
 	log            changelog
@@ -78,7 +76,7 @@ func (m *windowModel) fail(format string, args ...any) {
 func (m *windowModel) open() {
 	m.Helper()
 	var err error
-	if m.db, err = OpenDB(m.fs, "db", Options{Logger: quietLog}); err != nil {
+	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
@@ -320,22 +318,22 @@ func (m *windowModel) step(n int) {
 }
 
 func (m *windowModel) crash() {
-	clone := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.r.IntN(101), RNG: m.r})
+	clone := m.disk.crashed(m.r)
 	if m.ck != nil {
 		m.ck.Finish(errors.New("crashed"))
 	}
 	if err := errors.Join(m.w.Close(), m.db.Close()); err != nil {
 		m.fail("close: %v", err)
 	}
-	m.fs = clone
+	m.disk = clone
 	m.log.end(false)
 	m.open()
 }
 
 func TestWindowAgainstMap(t *testing.T) {
-	for seed := *first; seed < *first+uint64(*cases); seed++ {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			m := &windowModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), fs: vfs.NewCrashableMem(),
+	below(func(seed uint64, d disk, name string) {
+		t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
+			m := &windowModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), disk: d,
 				committed: windowState{map[windowKey]modelRow{}, noTime}}
 			m.open()
 			for range 400 {
@@ -353,5 +351,5 @@ func TestWindowAgainstMap(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-	}
+	})
 }

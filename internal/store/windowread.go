@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // WindowEntry is one row of a read; Key lives until the next step.
@@ -95,7 +93,7 @@ func (w *Window[V]) startsBelow(from, to int64) (starts []int64, err error) {
 		next := successor(w.startPrefix(start))
 		ok = next != nil && it.SeekGE(next)
 	}
-	return starts, w.env.DB.failed(errors.Join(it.Error(), it.Close()))
+	return starts, errors.Join(it.Error(), it.Close())
 }
 
 // FetchRange returns the windows of keys first..last (nil: open), start in from..to, ordered by start, then key bytes.
@@ -133,9 +131,12 @@ func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, ne
 	if err != nil || len(starts) == 0 {
 		return err
 	}
-	var below pebble.Reader
+	var below reader
 	if w.env.DB != nil {
-		snap := w.env.DB.p.NewSnapshot()
+		snap, err := w.env.DB.e.snapshot()
+		if err != nil {
+			return err
+		}
 		defer snap.Close()
 		below = snap
 	}

@@ -3,7 +3,7 @@ package task
 import "github.com/thalweg/thalweg/internal/edge"
 
 // OpenCopy opens the stores of a task alone: a copy that follows changelogs, by Replay and Restored, and runs nothing of the
-// user's but serdes and Topic.Timestamp. It can be promoted to the task. Env needs no Out and no Wake.
+// user's but serdes, Topic.Timestamp and stores of their own. It can be promoted to the task. Env needs no Out and no Wake.
 func OpenCopy(env Env) (*Task, error) {
 	decide := env.Decide
 	env.Decide = func(f Failure) Action {

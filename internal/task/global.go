@@ -20,7 +20,7 @@ type Global struct {
 
 // OpenGlobal opens the stores and nodes of a global part. Env needs no Out and no Reads, and no DB: it is all in memory.
 func OpenGlobal(env Env) (*Global, error) {
-	env.DB = nil
+	env.DB, env.Below = nil, nil
 	env.Reads = func(*edge.Node) []*edge.Topic { return nil }
 	env.Out = func(topic string) (edge.Out, error) {
 		return nil, fmt.Errorf("task: a global store writes to %s", topic)

@@ -47,6 +47,7 @@ type Env struct {
 	Reads  func(n *edge.Node) []*edge.Topic // the topics of a source that have the task's partition
 	Hasher hashed.Hasher
 	DB     *store.DB
+	Below  func(name string, env store.Env) (*store.DB, error) // in place of DB; nil: DB
 	Budget *store.Budget
 	// Globals are the global parts of the instance, whose stores the task may read.
 	Globals []*Global
@@ -120,7 +121,7 @@ type opened struct {
 	store  store.Store
 	handle any
 	now    store.Position // of what the hot rows stand for, as of the last commit
-	failed func() error   // of the handle: an ordered read that ended early
+	failed func() error   // of the handle: an ordered read that ended early; of the user's own store: a row not noted
 
 	watches []*Watch
 	changed changed // by the transaction that was flushed, while there are watches
@@ -181,16 +182,21 @@ func (t *Task) openStores() error {
 	for _, d := range t.env.Sub.Stores {
 		o := &opened{decl: d}
 		env := store.Env{
-			DB: t.env.DB, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
+			DB: t.env.DB, Below: t.env.Below, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
 			Time:    func() int64 { return t.meta.Time },
 			Dropped: func(n int64) { *t.counter(d.Name, "expired", true) += n },
+			Dir:     t.env.Dir,
 		}
 		h, s, err := state.Open(d.Spec.(state.AnySpec), env)
 		if err != nil {
 			return fmt.Errorf("store %q (%s): %w", d.Name, d.Pos, err)
 		}
 		o.handle, o.store, o.now = h, s, s.Position()
-		if f, ok := h.(interface{ Failed() error }); ok {
+		f, ok := any(s).(interface{ Failed() error }) // a handle may be the user's
+		if !ok {
+			f, ok = h.(interface{ Failed() error })
+		}
+		if ok {
 			o.failed = f.Failed
 			t.failing = append(t.failing, o)
 		}

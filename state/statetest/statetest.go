@@ -1,4 +1,5 @@
-// Package statetest is a conformance suite for stores: what every handle of a kind must do, whatever lies below it.
+// Package statetest is a conformance suite for stores: what every handle of a kind must do, whatever lies below it; and for
+// storage tiers of one's own, which [Tier] checks.
 //
 //	func TestMine(t *testing.T) {
 //		statetest.KeyValue(t, func(t *testing.T) state.KeyValue[string, int64] { return open(t) })

@@ -35,6 +35,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/hashed"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
@@ -51,6 +52,8 @@ type Options struct {
 	// AtLeastOnce runs the topology as stream.AtLeastOnce does: what it writes is there at once, and a crash before the
 	// commit has the records since the last one processed, and their results written, again. The default is exactly once.
 	AtLeastOnce bool
+	// Backend is stream.Config's: a tier below the hot tables. A crash loses nothing that it has applied.
+	Backend state.Backend
 	// Errors is asked about every record that fails: true skips it. The default ends the test.
 	Errors func(node string, err error) bool
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/thalweg/thalweg/internal/edge"
 	"github.com/thalweg/thalweg/internal/store"
 	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/state"
 )
 
 // instance is one instance of the app: a disk, tasks, and one transaction for all of them.
@@ -174,7 +175,7 @@ func (in *instance) openTask(sub *edge.Sub, partition int32) {
 	}
 	t, err := task.Open(task.Env{
 		Graph: d.graph, Sub: sub, Partition: partition, Context: context.Background(), Logger: d.logger(), Dir: func() string { return in.dir(fmt.Sprint(sub.ID, "_", partition)) }, Now: in.clock,
-		Wake: d.wake, Strict: true, Hasher: d.hasher, DB: in.db, Budget: in.budget, Globals: in.tasksGlobals(),
+		Wake: d.wake, Strict: true, Hasher: d.hasher, DB: in.db, Below: state.Below(d.opts.Backend), Budget: in.budget, Globals: in.tasksGlobals(),
 		Out: func(topic string) (edge.Out, error) {
 			l := d.topics[topic]
 			if l == nil {
