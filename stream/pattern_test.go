@@ -155,6 +155,33 @@ func TestPatternOfUnequalPartitionCounts(t *testing.T) {
 	}
 }
 
+// TestTopicThatAPatternMayNotRead is refused: it would be read twice, or has partitions that no task is there for.
+func TestTopicThatAPatternMayNotRead(t *testing.T) {
+	topo, err := topology.Define("test", func(b *topology.Builder) {
+		stream.From(b, shops).To(counts)
+		stream.From(b, topology.Topic[string, int64]{Pattern: regexp.MustCompile(`-rome$`), Key: serde.String, Value: serde.Int64}).To(counts)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topo.Graph()
+	_, err = g.Partitions(map[string]int32{"orders-rome": 4, "orders-oslo": 4, "bills-rome": 4, "word-counts": 1})
+	if want := `topic "orders-rome" matches two patterns, "^orders-\\w+$" (`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	oslo, err := g.Match("orders-oslo")
+	if err != nil || oslo == nil {
+		t.Fatalf("orders-oslo: %v, %v", oslo, err)
+	}
+	if err := oslo.Fits("orders-oslo", 4, 4); err != nil {
+		t.Error(err)
+	}
+	err = oslo.Fits("orders-oslo", 5, 4)
+	if want := `has 5 partitions, there are 4 tasks for them: stop every instance, and start again`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // The orders of all shops, of those too that come to be while the program runs.
 func ExampleFrom_pattern() {
 	streamtest.Example(func(b *topology.Builder) {
