@@ -196,3 +196,47 @@ func ExampleFrom_pattern() {
 	// ann 3
 	// ann 7
 }
+
+// TestPatternDoesNotReadDeadLetters has an app whose pattern matches its dead-letter topic too, before that is there and
+// after: what was put aside once is not read, and put aside, again.
+func TestPatternDoesNotReadDeadLetters(t *testing.T) {
+	all := topology.Topic[string, int64]{Pattern: regexp.MustCompile(`^orders-|-dead-letter$`), Key: serde.String, Value: serde.Int64, Partitions: 1}
+	text := topology.Topic[string, string]{Name: "orders-rome", Key: serde.String, Value: serde.String, Partitions: 1}
+	ctx, dir := limit(t), t.TempDir()
+	for round := range 2 {
+		a, stop := start(t, func(b *topology.Builder) { stream.From(b, all).Filter(func(_ string, n int64) bool { return n > 0 }).To(counts) },
+			stream.Config{Dir: dir, Workers: 1, Errors: stream.Errors{Decode: stream.DeadLetter}})
+		w := stream.NewWriter(a, text)
+		for _, v := range []string{"five", "\x00\x00\x00\x00\x00\x00\x00\x06"} { // the first is no number
+			if err := w.Put(ctx, fmt.Sprint(round), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for r, err := range stream.Read(ctx, a, counts) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Key == fmt.Sprint(round) {
+				break
+			}
+		}
+		letters := 0
+		for r, err := range stream.Read(ctx, a, topology.NewTopic("words-dead-letter", serde.String, serde.String)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if letters++; r.Key != fmt.Sprint(letters-1) || r.Headers.Get("thalweg.topic") == nil || string(r.Headers.Get("thalweg.topic")) != text.Name {
+				t.Errorf("round %d: letter %d: %+v", round, letters, r)
+			}
+			if letters > round {
+				break
+			}
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -36,8 +36,8 @@ func (in *Instance) prepare(ctx context.Context) (p plan, err error) {
 	if err := in.makeUserTopics(ctx, have); err != nil {
 		return p, err
 	}
-	if in.cfg.UsesDeadLetter && g.Topic(in.cfg.DeadLetter) == nil {
-		delete(have, in.cfg.DeadLetter) // it is there, and no pattern reads it
+	if g.Topic(in.cfg.DeadLetter) == nil {
+		delete(have, in.cfg.DeadLetter) // no pattern reads it
 	}
 	if p.partitions, err = g.Partitions(have); err != nil {
 		return p, fmt.Errorf("runtime: %w", err)
