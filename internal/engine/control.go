@@ -43,6 +43,7 @@ type controlAnswer struct {
 // control serves the requests.
 type control struct {
 	e       *Engine
+	fs      vfs.FS // of the copies
 	l       net.Listener
 	slots   chan struct{}
 	workers sync.WaitGroup
@@ -77,7 +78,7 @@ func (e *Engine) startControl(fs vfs.FS, dir string) {
 		e.cfg.Logger.Info("no requests from other processes: thalweg backup needs this engine stopped", "err", err)
 		return
 	}
-	e.control = &control{e: e, l: l, slots: make(chan struct{}, controlClients)}
+	e.control = &control{e: e, fs: fs, l: l, slots: make(chan struct{}, controlClients)}
 	e.control.workers.Go(e.control.accept)
 }
 
@@ -168,7 +169,7 @@ func (c *control) backup(ctx context.Context, cancel func(), conn net.Conn, to s
 		_, _ = conn.Read(b[:]) // nothing more is to come
 		cancel()
 	})
-	return c.e.Backup(ctx, vfs.Default, to)
+	return c.e.Backup(ctx, c.fs, to)
 }
 
 // RequestBackup has the engine that runs on dir, in another process of this machine, make a backup in to, an absolute path as
