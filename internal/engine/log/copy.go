@@ -284,6 +284,9 @@ func (c *copier) begin(dir string, st state) error {
 	if err = c.fs.MkdirAll(c.fs.PathJoin(c.to, walDir), 0o700); err != nil {
 		return err
 	}
+	if err = syncDir(c.fs, c.fs.PathDir(c.to)); err != nil {
+		return err
+	}
 	if err = replaceFile(c.fs, c.to, formatFile, format); err != nil {
 		return err
 	}
