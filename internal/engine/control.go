@@ -29,6 +29,9 @@ const (
 	controlPatience = 10 * time.Second // for a request that was begun
 )
 
+// ErrNotServed is returned by RequestBackup if nobody takes requests for the directory.
+var ErrNotServed = errors.New("engine: nobody takes requests")
+
 // controlRequest asks for a backup.
 type controlRequest struct {
 	Backup string `json:"backup"` // absolute path
@@ -63,7 +66,7 @@ func socketPath(dir string) (string, error) {
 		}
 	}
 	if len(path) > controlPath {
-		return "", fmt.Errorf("engine: %s is longer than a socket's path can be (%d bytes): move the directory, or run the program from near it", path, controlPath)
+		return "", fmt.Errorf("%s is longer than a socket's path can be (%d bytes): move the directory, or run the program from near it", path, controlPath)
 	}
 	return path, nil
 }
@@ -177,11 +180,11 @@ func (c *control) backup(ctx context.Context, cancel func(), conn net.Conn, to s
 func RequestBackup(ctx context.Context, dir, to string) (done log.Copied, err error) {
 	path, err := socketPath(dir)
 	if err != nil {
-		return done, err
+		return done, fmt.Errorf("%w: %w", ErrNotServed, err)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
-		return done, fmt.Errorf("engine: ask the program that holds %s: %w", dir, err)
+		return done, fmt.Errorf("%w: %s: %w", ErrNotServed, dir, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
