@@ -8,6 +8,7 @@
 //	thalweg users add ann <password                a user for thalweg serve -auth
 //	thalweg acls allow ann read -topic lines       for thalweg serve -auth -acls
 //	thalweg registry                               a schema registry, on http://127.0.0.1:8081
+//	thalweg backup -dir data -to copy              copies a folder, under a running server, too
 //	thalweg verify -dir data                       names all damage in a folder without a server
 //
 // The tools take -brokers, or -dir: the folder of a running server or program, in whose lock file its address stands.
@@ -36,6 +37,7 @@ type commandLine struct {
 	Registry schemaRegistry `cmd:"" help:"Serve a schema registry on a topic of the engine or of any Kafka cluster."`
 	Groups   groups         `cmd:"" help:"List, describe and delete consumer groups, with their lag."`
 	Log      dump           `cmd:"" help:"Show the batches of a partition in a folder without a server."`
+	Backup   backup         `cmd:"" help:"Copy a folder, with or without a server, as it is at one moment."`
 	Verify   verify         `cmd:"" help:"Look for damage in a folder without a server."`
 	Users    users          `cmd:"" help:"Add, list and delete users who may log in."`
 	ACLs     acls           `cmd:"" name:"acls" help:"List, add and remove ACLs: who may do what."`

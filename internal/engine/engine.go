@@ -34,14 +34,19 @@ var ErrClosed = errors.New("engine: closed")
 
 // Engine is an open engine. Its methods may be called concurrently.
 type Engine struct {
-	cfg    Config
-	dir    *log.Dir
-	meta   *meta.Store
-	groups *coord.Groups
-	txns   *coord.Txns
-	server *wire.Server
-	memory *wire.MemListener
-	serve  sync.WaitGroup // the memory listener's loop
+	cfg     Config
+	dir     *log.Dir
+	meta    *meta.Store
+	groups  *coord.Groups
+	txns    *coord.Txns
+	server  *wire.Server
+	memory  *wire.MemListener
+	serve   sync.WaitGroup // the memory listener's loop
+	control *control       // nil: not served
+
+	backupMu sync.RWMutex    // held for reading by who makes a backup
+	ending   context.Context // over once Close has begun
+	end      func()
 
 	wake    atomic.Pointer[wire.Server] // for log callbacks, which come before server is there, too
 	offline atomic.Pointer[error]       // the first error of the storage
@@ -54,10 +59,20 @@ type Engine struct {
 // Open recovers the engine in dir and returns it, ready to serve. The directory is held until Close; one that is held
 // already is refused with an error that wraps [log.ErrLocked].
 func Open(fs vfs.FS, dir string, cfg Config) (*Engine, error) {
+	e, err := openOn(fs, dir, cfg)
+	if err == nil {
+		e.startControl(fs, dir)
+	}
+	return e, err
+}
+
+// openOn is Open without the requests of other processes.
+func openOn(fs vfs.FS, dir string, cfg Config) (*Engine, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg}
+	e.ending, e.end = context.WithCancel(context.Background())
 	lc := cfg.Log
 	lc.Clock = cfg.Clock
 	lc.OnAdvance = func(p *log.Partition) {
@@ -268,6 +283,10 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) Close(ctx context.Context) error {
 	e.closing.Do(func() {
 		e.closed.Store(true)
+		e.end()
+		e.control.stop()
+		e.backupMu.Lock() // those that are made have ended, and closed keeps others from beginning
+		e.backupMu.Unlock()
 		err := e.server.Close(ctx)
 		e.serve.Wait()
 		e.txns.Close()

@@ -12,11 +12,11 @@ import (
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
 
-// verified returns what is wrong with a closed directory.
-func verified(t *testing.T, fs vfs.FS) string {
+// verified returns what is wrong with a closed directory of an engine.
+func verified(t *testing.T, fs vfs.FS, dir string) string {
 	t.Helper()
 	var all []string
-	v, err := Verify(fs, "data", func(p log.Problem) { all = append(all, p.String()) })
+	v, err := Verify(fs, dir, func(p log.Problem) { all = append(all, p.String()) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestVerifyTopicsAndTransactions(t *testing.T) {
 	}
 	words := e.meta.Topic("words")
 	closeEngine(t, e)
-	if got := verified(t, fs); got != "" {
+	if got := verified(t, fs, "data"); got != "" {
 		t.Fatalf("nothing is wrong: %s", got)
 	}
 
@@ -65,7 +65,7 @@ func TestVerifyTopicsAndTransactions(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got := verified(t, fs)
+	got := verified(t, fs, "data")
 	for _, want := range []string{"words-1: the transaction of producer 4711 that begins at offset", "nobodys-0: the directory 09000000000000000000000000000000-0 belongs to no topic"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no problem says %q: %s", want, got)
@@ -77,7 +77,7 @@ func TestVerifyTopicsAndTransactions(t *testing.T) {
 	if err := fs.RemoveAll(fmt.Sprint("data/", words.Log(0))); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := verified(t, fs), fmt.Sprint("words-0: there is no directory ", words.Log(0)); !strings.Contains(got, want) {
+	if got, want := verified(t, fs, "data"), fmt.Sprint("words-0: there is no directory ", words.Log(0)); !strings.Contains(got, want) {
 		t.Errorf("no problem says %q: %s", want, got)
 	}
 }

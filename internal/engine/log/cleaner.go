@@ -285,7 +285,7 @@ func (c *compaction) swap(out *segment, group []*segment, done int64) error {
 		return err
 	}
 	for _, s := range group {
-		if err := s.remove(); err != nil {
+		if err := p.d.discard(s); err != nil {
 			return fmt.Errorf("log: remove %s: %w", s.path(logExt), err)
 		}
 	}

@@ -30,6 +30,7 @@ type Dir struct {
 	clean    bool
 	tails    atomic.Int64 // bytes held in memory for reads
 	counters counters
+	pin      pin // holds removals back while a copy is made
 
 	flushDue chan struct{} // to the flusher
 	roundDue chan struct{} // to the cleaner
@@ -337,7 +338,7 @@ func (d *Dir) remove(p *Partition) error {
 		return nil // the next Open removes the files
 	}
 	if delay < 0 {
-		return d.fs.RemoveAll(away)
+		return d.pin.remove(func() error { return d.fs.RemoveAll(away) })
 	}
 	d.removals[away] = d.cfg.Clock.AfterFunc(delay, func() { d.removeAway(away) })
 	return nil
@@ -351,7 +352,7 @@ func (d *Dir) removeAway(away string) {
 		return // the next Open removes it
 	}
 	delete(d.removals, away)
-	if err := d.fs.RemoveAll(away); err != nil {
+	if err := d.pin.remove(func() error { return d.fs.RemoveAll(away) }); err != nil {
 		d.cfg.Logf("log: remove %s: %v", away, err)
 	}
 }

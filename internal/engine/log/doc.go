@@ -28,6 +28,7 @@
 //	LOCK, LOCK.owner             the lock, and who holds it
 //	FORMAT                       version of all that follows
 //	STATE                        leader epoch, and whether the last Close was clean
+//	control/                     the engine's, not this package's: its socket
 //	wal/NNNNNN.wal               commit WAL files
 //	<topic id>-<partition>/      one log
 //	    meta                     name and settings

@@ -76,7 +76,7 @@ func (p *Partition) trim() error {
 		return err
 	}
 	for _, s := range gone {
-		if err := s.remove(); err != nil {
+		if err := p.d.discard(s); err != nil {
 			return fmt.Errorf("log: remove %s: %w", s.path(logExt), err)
 		}
 	}

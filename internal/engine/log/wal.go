@@ -48,7 +48,7 @@ type wal struct {
 	exited   chan struct{} // the committer returned
 	synced   atomic.Uint64 // all up to here is on disk
 	done     atomic.Uint64 // all up to here counts as durable, by the policy
-	cur      *walFile      // the committer's
+	cur      *walFile      // the committer's, which changes it under mu
 	num      uint64        // of cur
 
 	mu sync.Mutex // protects following fields
@@ -61,6 +61,7 @@ type wal struct {
 	free    []*walFile    // to be used again
 	slots   int           // names given so far
 	soft    int           // appends wait while there are more files
+	held    bool          // files are not released: a copy reads them
 	force   bool          // sync even if the policy would not yet
 	moved   chan struct{} // closed, and replaced, when done or synced grew, or err was set
 	closing bool
@@ -272,7 +273,9 @@ func (w *wal) rotate() error {
 	if err := w.begin(next, fresh); err != nil {
 		return fmt.Errorf("log: begin %s: %w", walName(next.slot), err)
 	}
+	w.mu.Lock()
 	w.cur, w.num = next, next.num
+	w.mu.Unlock()
 	w.full()
 	return nil
 }
@@ -352,6 +355,10 @@ func (w *wal) waitSynced(lsn uint64) error {
 func (w *wal) release(lsn uint64) (pressed bool) {
 	var drop []*walFile
 	w.mu.Lock()
+	if w.held {
+		w.mu.Unlock()
+		return false
+	}
 	for len(w.files) > 0 && w.files[0].last < lsn {
 		f := w.files[0]
 		w.files = w.files[1:]
