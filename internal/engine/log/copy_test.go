@@ -68,6 +68,7 @@ func TestCopyIsOfOneMoment(t *testing.T) {
 	for range 10 {
 		appendAll(strings.Repeat("before", 200))
 	}
+	d.flushOld()
 	fs.opened = func(name string) {
 		if strings.HasSuffix(name, "/"+manifestFile) && strings.HasPrefix(name, "data/") {
 			appendAll(strings.Repeat("meanwhile", 200))
@@ -95,7 +96,7 @@ func TestCopyIsOfOneMoment(t *testing.T) {
 			turned = true
 			for range 2 {
 				d.flushOld()
-				for range 15 {
+				for range 8 { // appends wait for more files than that
 					appendAll(strings.Repeat("after", 200))
 				}
 			}
