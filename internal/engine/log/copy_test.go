@@ -153,3 +153,26 @@ func TestCopyOfWhatIsOffline(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyHasWhatFollowsTheFlush appends to a log whose manifest is just being written, and nothing after that.
+func TestCopyHasWhatFollowsTheFlush(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	fs := &watchedFS{FS: mem}
+	cfg := testConfig(t)
+	cfg.WALBytes = 1 << 20 // nobody flushes but the copy
+	d := mustOpen(t, fs, cfg)
+	p := mustCreate(t, d, 0, Settings{})
+	mustDurable(t, d, mustAppend(t, p, rows(1, "k", "v")).Ticket)
+	fs.created = func(name string) {
+		if strings.HasSuffix(name, "/"+manifestFile+tmpSuffix) {
+			mustDurable(t, d, mustAppend(t, p, rows(2, "k", "w")).Ticket)
+		}
+	}
+	if _, err := d.Copy(t.Context(), mem, "copy"); err != nil {
+		t.Fatal(err)
+	}
+	fs.created = nil
+	if o := openCopy(t, mem).Get(p.id).Offsets(); o.HW != 2 {
+		t.Errorf("the copy: %+v", o)
+	}
+}
