@@ -68,6 +68,7 @@ func TestCopyIsOfOneMoment(t *testing.T) {
 	for range 10 {
 		appendAll(strings.Repeat("before", 200))
 	}
+	d.flushOld()
 	fs.opened = func(name string) {
 		if strings.HasSuffix(name, "/"+manifestFile) && strings.HasPrefix(name, "data/") {
 			appendAll(strings.Repeat("meanwhile", 200))
@@ -95,7 +96,7 @@ func TestCopyIsOfOneMoment(t *testing.T) {
 			turned = true
 			for range 2 {
 				d.flushOld()
-				for range 15 {
+				for range 8 { // appends wait for more files than that
 					appendAll(strings.Repeat("after", 200))
 				}
 			}
@@ -150,5 +151,28 @@ func TestCopyOfWhatIsOffline(t *testing.T) {
 		if _, err := d.Copy(context.Background(), mem, "copy"); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "a bad disk") {
 			t.Errorf("an offline log: %v", err)
 		}
+	}
+}
+
+// TestCopyHasWhatFollowsTheFlush appends to a log whose manifest is just being written, and nothing after that.
+func TestCopyHasWhatFollowsTheFlush(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	fs := &watchedFS{FS: mem}
+	cfg := testConfig(t)
+	cfg.WALBytes = 1 << 20 // nobody flushes but the copy
+	d := mustOpen(t, fs, cfg)
+	p := mustCreate(t, d, 0, Settings{})
+	mustDurable(t, d, mustAppend(t, p, rows(1, "k", "v")).Ticket)
+	fs.created = func(name string) {
+		if strings.HasSuffix(name, "/"+manifestFile+tmpSuffix) {
+			mustDurable(t, d, mustAppend(t, p, rows(2, "k", "w")).Ticket)
+		}
+	}
+	if _, err := d.Copy(t.Context(), mem, "copy"); err != nil {
+		t.Fatal(err)
+	}
+	fs.created = nil
+	if o := openCopy(t, mem).Get(p.id).Offsets(); o.HW != 2 {
+		t.Errorf("the copy: %+v", o)
 	}
 }
