@@ -204,7 +204,9 @@ func TestPatternDoesNotReadDeadLetters(t *testing.T) {
 	text := topology.Topic[string, string]{Name: "orders-rome", Key: serde.String, Value: serde.String, Partitions: 1}
 	ctx, dir := limit(t), t.TempDir()
 	for round := range 2 {
-		a, stop := start(t, func(b *topology.Builder) { stream.From(b, all).Filter(func(_ string, n int64) bool { return n > 0 }).To(counts) },
+		a, stop := start(t, func(b *topology.Builder) {
+			stream.From(b, all).Filter(func(_ string, n int64) bool { return n > 0 }).To(counts)
+		},
 			stream.Config{Dir: dir, Workers: 1, Errors: stream.Errors{Decode: stream.DeadLetter}})
 		w := stream.NewWriter(a, text)
 		for _, v := range []string{"five", "\x00\x00\x00\x00\x00\x00\x00\x06"} { // the first is no number
