@@ -243,7 +243,7 @@ func (l *load) check(t *testing.T, e *Engine, after *load) {
 		keys[fmt.Sprint("k", n%7)] = n
 	}
 	for k, n := range l.keys {
-		if keys[k] < n || keys[k] > after.keys[k] {
+		if keys[k] < n || keys[k] > after.keys[k]+7 { // the next of the key may be there, and its answer on its way
 			t.Errorf("%s is %d, acknowledged were %d before and %d after", k, keys[k], n, after.keys[k])
 		}
 	}
