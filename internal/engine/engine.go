@@ -286,7 +286,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		e.end()
 		e.control.stop()
 		e.backupMu.Lock() // those that are made have ended, and closed keeps others from beginning
-		e.backupMu.Unlock()
+		defer e.backupMu.Unlock()
 		err := e.server.Close(ctx)
 		e.serve.Wait()
 		e.txns.Close()
