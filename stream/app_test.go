@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"testing"
 	"time"
 
@@ -13,6 +14,25 @@ import (
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/window"
 )
+
+// awaitLatest reads a topic until the latest value of each key in want is that.
+func awaitLatest(t *testing.T, ctx context.Context, a *stream.App, topic topology.Topic[string, int64], want map[string]int64) {
+	t.Helper()
+	left := maps.Clone(want)
+	for r, err := range stream.Read(ctx, a, topic) {
+		if err != nil {
+			t.Fatalf("waiting for %v: %v", left, err)
+		}
+		if v, ok := want[r.Key]; ok && v == r.Value {
+			delete(left, r.Key)
+		} else if ok {
+			left[r.Key] = v
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+}
 
 // start runs a topology until the test ends, and returns what stops it earlier.
 func start(t *testing.T, define func(*topology.Builder), cfg stream.Config) (*stream.App, func() error) {
@@ -71,16 +91,7 @@ func TestAppCountsOnTheBundledEngine(t *testing.T) {
 		if err := f.Commit(ctx, fmt.Sprint(round)); err != nil {
 			t.Fatal(err)
 		}
-		latest := map[string]int64{}
-		for r, err := range stream.Read(ctx, a, counts) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			latest[r.Key] = r.Value
-			if latest["one"] == 100*(round+1) && latest["two"] == 200*(round+1) {
-				break
-			}
-		}
+		awaitLatest(t, ctx, a, counts, map[string]int64{"one": 100 * (round + 1), "two": 200 * (round + 1)})
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}

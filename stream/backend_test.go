@@ -44,16 +44,7 @@ func TestAppKeepsItsStateInABackend(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		latest := map[string]int64{}
-		for r, err := range stream.Read(ctx, a, counts) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			latest[r.Key] = r.Value
-			if latest["one"] == 50*(round+1) && latest["two"] == 100*(round+1) {
-				break
-			}
-		}
+		awaitLatest(t, ctx, a, counts, map[string]int64{"one": 50 * (round + 1), "two": 100 * (round + 1)})
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
