@@ -14,6 +14,11 @@ import (
 )
 
 // Options of a store. The zero value is a store on disk with a changelog.
+//
+// The changelog of windows has cleanup.policy=compact,delete and keeps rows for the store's retention and a day. Apache Kafka
+// counts that from the rows' own timestamps by its clock: a program that reads the past there sets "retention.ms" in Changelog
+// to reach back as far, or a store that moves comes back without the rows Kafka has deleted. The bundled engine counts from
+// when a row was written.
 type Options struct {
 	InMemory    bool              // no disk below the hot table; a restart restores all of it
 	Backend     Backend           // a tier of the caller's own instead of Pebble; nil: stream.Config's

@@ -93,7 +93,7 @@ func (p *Partition) dueLocked(now int64, force bool) (bool, error) {
 func (p *Partition) cleanableTo(now int64) int64 {
 	to := min(p.offsetsLocked().LSO, p.active().base)
 	for _, s := range p.segments[:len(p.segments)-1] {
-		if s.end > to || p.cfg.MinCompactionLagMs > 0 && now-s.max < p.cfg.MinCompactionLagMs {
+		if s.end > to || p.cfg.MinCompactionLagMs > 0 && now-s.newest() < p.cfg.MinCompactionLagMs {
 			return min(to, s.base)
 		}
 	}

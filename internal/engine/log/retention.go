@@ -107,11 +107,7 @@ func (p *Partition) retainedFrom(now int64) int64 {
 	size := sizeOf(p.segments)
 	for ; n < len(p.segments) && p.segments[n].size > 0 && p.segments[n].end <= p.hw; n++ {
 		s := p.segments[n]
-		last := s.max
-		if last < 0 {
-			last = s.touched
-		}
-		old := p.cfg.RetentionMs >= 0 && now-last > p.cfg.RetentionMs
+		old := p.cfg.RetentionMs >= 0 && now-s.newest() > p.cfg.RetentionMs
 		large := p.cfg.RetentionBytes >= 0 && size-s.size >= p.cfg.RetentionBytes && s != p.active()
 		if !old && !large {
 			break

@@ -85,6 +85,36 @@ func TestRetentionByTimeAndSize(t *testing.T) {
 	mustAppend(t, p, rows(clock.ms(), "key", "value"))
 }
 
+// What is written about the past stays as long as its topic says, from when it was written.
+func TestRetentionOfOldTimestamps(t *testing.T) {
+	cfg := testConfig(t)
+	clock := cfg.Clock.(*handClock)
+	fs := vfs.NewCrashableMem()
+	d := mustOpen(t, fs, cfg)
+	p := mustCreate(t, d, 0, Settings{SegmentBytes: 500, RetentionMs: 60_000})
+	for range 30 {
+		mustAppend(t, p, rows(1000, "key", "value"))
+	}
+	awaitHW(t, p)
+	for _, step := range []struct {
+		wait  time.Duration
+		crash bool
+		start int64
+	}{{0, false, 0}, {50 * time.Second, true, 0}, {11 * time.Second, false, 30}} {
+		clock.add(step.wait)
+		if step.crash {
+			d = mustOpen(t, fs.CrashClone(vfs.CrashCloneCfg{}), cfg)
+			p = d.Get(p.ID())
+		}
+		if err := p.Clean(false); err != nil {
+			t.Fatal(err)
+		}
+		if o := p.Offsets(); o.Start != step.start || o.HW != 30 {
+			t.Fatalf("after %v: %+v, want the start at %d", step.wait, o, step.start)
+		}
+	}
+}
+
 func TestLookupByTime(t *testing.T) {
 	d := mustOpen(t, vfs.NewMem(), testConfig(t))
 	p := mustCreate(t, d, 0, Settings{SegmentBytes: 400, IndexIntervalBytes: 100})

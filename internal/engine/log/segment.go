@@ -101,6 +101,11 @@ func (s *segment) full(h *batch.Header, base int64, cfg *Settings) bool {
 		h.MaxTimestamp-s.first > cfg.SegmentMs
 }
 
+// newest returns the time from which the segment's age counts: that of its greatest timestamp or that of its last append,
+// whichever is later. Kafka takes timestamps alone, and would remove within one round what a program has just written about
+// the past; here a record stays as long as its topic says after it was written.
+func (s *segment) newest() int64 { return max(s.max, s.touched) }
+
 // index returns the segment's index, loaded from its file or made anew if it was dropped. It must not be changed.
 func (s *segment) index() (index, error) {
 	s.indexMu.Lock()
