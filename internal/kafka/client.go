@@ -74,11 +74,20 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("kafka: brokers %v: %w", cfg.Brokers, err)
 	}
 	c.transactions = version
-	if c.cl, err = kgo.NewClient(append(c.options(), kgo.MaxVersions(versions(version)))...); err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+	if c.cl, err = c.connections(); err != nil {
+		return nil, err
 	}
 	c.admin = kadm.NewClient(c.cl)
 	return c, nil
+}
+
+// connections returns a set of connections of its own to the cluster.
+func (c *Client) connections() (*kgo.Client, error) {
+	cl, err := kgo.NewClient(append(c.options(), kgo.MaxVersions(versions(c.transactions)))...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return cl, nil
 }
 
 // reach asks what the cluster can do, again while nobody answers and the configuration says to wait.
@@ -153,8 +162,13 @@ func (c *Client) Topics(ctx context.Context, fresh bool, names ...string) (map[s
 		if len(found) == len(names) {
 			return found, nil
 		}
-		clear(found)
 	}
+	return c.askTopics(ctx, c.cl, names)
+}
+
+// askTopics asks by cl, which learns with that where the brokers are.
+func (c *Client) askTopics(ctx context.Context, cl *kgo.Client, names []string) (map[string]*Topic, error) {
+	found := map[string]*Topic{}
 	req := kmsg.NewPtrMetadataRequest()
 	for _, n := range names {
 		t := kmsg.NewMetadataRequestTopic()
@@ -166,7 +180,7 @@ func (c *Client) Topics(ctx context.Context, fresh bool, names ...string) (map[s
 	}
 	var resp *kmsg.MetadataResponse
 	err := patiently(ctx, func() (err error) {
-		resp, err = req.RequestWith(ctx, c.cl)
+		resp, err = req.RequestWith(ctx, cl)
 		return err
 	})
 	if err != nil {

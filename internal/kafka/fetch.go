@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/batch"
@@ -36,8 +37,8 @@ const (
 	pollBusy       = 5 * time.Millisecond   // and where partitions are held back that may want more at any moment
 )
 
-// Fetcher reads partitions ahead of their tasks: one request at a time to each broker. A partition rests while its reader
-// has enough.
+// Fetcher reads partitions ahead of their tasks: one request at a time to each broker, on a connection of its own, as a
+// broker answers those of one connection in turn and each may wait for records. A partition rests while its reader has enough.
 type Fetcher struct {
 	// Uncommitted also reads what lies in open and aborted transactions. It is set before the first Seek.
 	Uncommitted bool
@@ -51,7 +52,8 @@ type Fetcher struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 
-	mu    sync.Mutex // protects following fields
+	mu    sync.Mutex  // protects following fields
+	cl    *kgo.Client // from the first Seek on
 	wants map[Place]*want
 	loops map[int32]chan struct{} // by broker: woken when its partitions change
 }
@@ -77,6 +79,9 @@ func (c *Client) NewFetcher(deliver func(Fetched)) *Fetcher {
 func (f *Fetcher) Close() {
 	f.cancel()
 	f.wg.Wait()
+	if f.cl != nil {
+		f.cl.Close()
+	}
 }
 
 // Seek begins to read p at offset, or goes on there.
@@ -87,6 +92,11 @@ func (f *Fetcher) Seek(ctx context.Context, p Place, offset int64) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.cl == nil {
+		if f.cl, err = f.c.connections(); err != nil {
+			return err
+		}
+	}
 	w := f.wants[p]
 	if w == nil {
 		w = &want{Place: p}
@@ -123,7 +133,8 @@ func (f *Fetcher) wakeLocked(broker int32) {
 	if wake == nil {
 		wake = make(chan struct{}, 1)
 		f.loops[broker] = wake
-		f.wg.Go(func() { f.loop(broker, wake) })
+		cl := f.cl
+		f.wg.Go(func() { f.loop(cl, broker, wake) })
 	}
 	select {
 	case wake <- struct{}{}:
@@ -131,7 +142,7 @@ func (f *Fetcher) wakeLocked(broker int32) {
 	}
 }
 
-func (f *Fetcher) loop(broker int32, wake chan struct{}) {
+func (f *Fetcher) loop(cl *kgo.Client, broker int32, wake chan struct{}) {
 	for f.ctx.Err() == nil {
 		req, asked := f.request(broker)
 		if len(asked) == 0 {
@@ -141,17 +152,17 @@ func (f *Fetcher) loop(broker int32, wake chan struct{}) {
 			}
 			continue
 		}
-		resp, err := f.c.cl.Broker(int(broker)).Request(f.ctx, req)
+		resp, err := cl.Broker(int(broker)).Request(f.ctx, req)
 		if err != nil {
 			if f.ctx.Err() == nil {
 				f.c.cfg.Logger.Debug("fetch", "broker", broker, "err", err)
-				f.relocate(asked)
+				f.relocate(cl, asked)
 				_ = sleep(f.ctx, 100*time.Millisecond)
 			}
 			continue
 		}
 		if f.answer(resp.(*kmsg.FetchResponse), asked) {
-			f.relocate(asked)
+			f.relocate(cl, asked)
 			_ = sleep(f.ctx, 50*time.Millisecond)
 		}
 	}
@@ -278,7 +289,7 @@ func read(p Place, from int64, r *kmsg.FetchResponseTopicPartition, raw bool) (o
 }
 
 // relocate asks anew where partitions are.
-func (f *Fetcher) relocate(as map[Place]asked) {
+func (f *Fetcher) relocate(cl *kgo.Client, as map[Place]asked) {
 	names := map[string]bool{}
 	var list []string
 	for p := range as {
@@ -287,7 +298,7 @@ func (f *Fetcher) relocate(as map[Place]asked) {
 			list = append(list, p.Topic)
 		}
 	}
-	ts, err := f.c.Topics(f.ctx, true, list...)
+	ts, err := f.c.askTopics(f.ctx, cl, list)
 	if err != nil {
 		return // the next round asks again
 	}
