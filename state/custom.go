@@ -98,9 +98,14 @@ func dirOf(env store.Env, kind, name string) (string, error) {
 	if env.Dir == nil {
 		return "", nil
 	}
-	dir := filepath.Join(env.Dir(), kind, url.PathEscape(name))
+	dir := pathOf(env, kind, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("state: %q: %w", name, err)
 	}
 	return dir, nil
+}
+
+// pathOf is the directory of a store in that of its task.
+func pathOf(env store.Env, kind, name string) string {
+	return filepath.Join(env.Dir(), kind, url.PathEscape(name))
 }
