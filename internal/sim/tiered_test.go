@@ -245,13 +245,13 @@ func readCommitted(ctx context.Context, t *testing.T, addrs, topic string, f fun
 	}
 }
 
-func compareCounts(t *testing.T, what string, got, want map[int64]int64) {
+func compareCounts[K comparable](t *testing.T, what string, got, want map[K]int64) {
 	t.Helper()
 	wrong := 0
 	for k, n := range want {
 		if got[k] != n {
 			if wrong++; wrong < 10 {
-				t.Errorf("%s: key %d is counted %d times, want %d", what, k, got[k], n)
+				t.Errorf("%s: key %v is counted %d times, want %d", what, k, got[k], n)
 			}
 		}
 	}
