@@ -71,7 +71,7 @@ func (s *encrypted[T]) with(of Serde[T]) Serde[T] {
 // Fault says which function is missing.
 func (s *sealer) Fault() error {
 	if s.keys.Current == nil || s.keys.Key == nil {
-		return errors.New("serde: Encrypted needs both functions of its Keys")
+		return errors.New("serde: Encrypted without both functions of its Keys: set Current and Key")
 	}
 	return nil
 }

@@ -1,7 +1,11 @@
 package state
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
+	"os"
 
 	"github.com/thalweg/thalweg/internal/store"
 )
@@ -14,7 +18,8 @@ import (
 type Backend interface {
 	// Open opens the tier of a partition of a store, with what was last applied to it, or makes an empty one. dir is a
 	// directory of its own on this instance, which is there; it need not be used, but where copies of a partition may be
-	// on several instances that share a Backend, dir tells them apart. It is not open twice at a time.
+	// on several instances that share a Backend, dir tells them apart. It is not open twice at a time. When an instance starts,
+	// each tier that it has had in its directory is opened for a moment, to know how far behind its state is.
 	Open(dir, store string, partition int32) (Tier, error)
 }
 
@@ -62,7 +67,7 @@ func Below(b Backend) func(name string, env store.Env) (*store.DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		return store.OpenTier(name, env.Partition, env.Logger, func() (store.Tier, error) {
+		return store.OpenTier(env, name, func() (store.Tier, error) {
 			t, err := b.Open(dir, name, env.Partition)
 			if t == nil || err != nil {
 				return nil, err
@@ -70,6 +75,47 @@ func Below(b Backend) func(name string, env store.Env) (*store.DB, error) {
 			return tier{t}, nil
 		})
 	}
+}
+
+// below returns what opens the database of a store of its own, nil if there is none.
+func below(p store.Plan, env store.Env) func(name string, env store.Env) (*store.DB, error) {
+	switch {
+	case p.InMemory:
+		return nil
+	case p.Below != nil:
+		return p.Below
+	}
+	return env.Below
+}
+
+// FindTier has env.Left know what the tier of a store stands for that is not open, if it has been here before. It is for the
+// library's own use.
+func FindTier(s AnySpec, env store.Env) error {
+	open := below(s.plan(), env)
+	if open == nil {
+		return nil
+	}
+	if _, err := os.Stat(pathOf(env, "tiers", s.Name())); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	db, err := open(s.Name(), env)
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return errors.Join(db.Check(s.Name(), env.Partition), db.Close())
+}
+
+// OffsetOf returns the offset of its changelog that a store which is not open stands for, 0 if nothing is here. It is for the
+// library's own use.
+func OffsetOf(s AnySpec, env store.Env) (int64, error) {
+	switch {
+	case s.plan().InMemory:
+		return 0, nil
+	case below(s.plan(), env) != nil:
+		return env.Left.Offset(s.Name(), env.Partition), nil
+	}
+	p, err := env.DB.PositionOf(s.Name(), env.Partition)
+	return p.Offset, err
 }
 
 // tier is a Tier in the terms of package store.

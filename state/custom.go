@@ -50,7 +50,7 @@ type Flusher interface {
 // means is its own affair. [Flusher] and [io.Closer] are for those who need them. An error or a panic of any of these
 // methods stops the task, and nothing that is in doubt is committed.
 //
-// There are no queries from outside and no TTL; a global store cannot be of it.
+// There are no queries from outside, which are refused, and no TTL; a global store cannot be of it.
 func New[S any](name string, open func(Env) (S, error), opts ...Options) Spec[S] {
 	p := planOwn(name, open, opts)
 	return Spec[S]{p: p, make: func(env store.Env) (s S, st store.Store, err error) {
@@ -98,9 +98,14 @@ func dirOf(env store.Env, kind, name string) (string, error) {
 	if env.Dir == nil {
 		return "", nil
 	}
-	dir := filepath.Join(env.Dir(), kind, url.PathEscape(name))
+	dir := pathOf(env, kind, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("state: %q: %w", name, err)
 	}
 	return dir, nil
+}
+
+// pathOf is the directory of a store in that of its task.
+func pathOf(env store.Env, kind, name string) string {
+	return filepath.Join(env.Dir(), kind, url.PathEscape(name))
 }

@@ -267,3 +267,48 @@ func TestStoreOfOnesOwnKindIsDeclaredWell(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// mapped is a store of one's own kind that has the methods of one of the library's.
+type mapped struct{ state.KeyValue[string, int64] }
+
+// TestStoreOfOnesOwnKindIsNotQueried asks for its rows by a handle, though the store is one by its methods, and by the bytes.
+func TestStoreOfOnesOwnKindIsNotQueried(t *testing.T) {
+	const want = `state: store "own" is of the program's own kind, which answers no queries: keep what is to be asked for in one of NewKeyValue beside it`
+	kv := state.New("own", func(state.Env) (state.KeyValue[string, int64], error) { return mapped{}, nil }, state.Options{NoChangelog: true})
+	windows := state.New("own", func(state.Env) (state.Window[string, int64], error) { return nil, nil }, state.Options{NoChangelog: true})
+	sessions := state.New("own", func(state.Env) (state.Session[string, int64], error) { return nil, nil }, state.Options{NoChangelog: true})
+	d := streamtest.New(t, func(b *topology.Builder) {
+		topology.Source(b, amounts).Process("put", func(ctx *topology.Context[string, int64]) (topology.Processor[string, int64], error) {
+			ctx.Store(kv)
+			return topology.ProcessorFunc[string, int64](func(topology.Record[string, int64]) error { return nil }), nil
+		}, kv)
+	})
+	d.Topic(amounts).Put("a", 1)
+	d.Commit()
+	_, _, get := state.QueryKeyValue(kv, d).Get(t.Context(), "a")
+	_, owner := state.QueryKeyValue(kv, d).Owner(t.Context(), "a")
+	_, _, start := state.QueryWindow(windows, d).Get(t.Context(), "a", 0)
+	errs := map[string]error{"get": get, "owner": owner, "of a window": start}
+	for _, err := range state.QueryKeyValue(kv, d).All(t.Context()) {
+		errs["all"] = err
+	}
+	for _, err := range state.QueryKeyValue(kv, d).WatchAll(t.Context()) {
+		errs["watch"] = err
+	}
+	for _, err := range state.QuerySession(sessions, d).FetchAll(t.Context(), 0, 1) {
+		errs["of sessions"] = err
+	}
+	for _, op := range []string{"get", "all", "range", "owner", "watch"} {
+		for _, err := range d.Ask(t.Context(), state.Question{Store: "own", Op: op, Key: []byte("a")}) {
+			errs["asked in bytes: "+op] = err
+		}
+	}
+	if len(errs) != 11 {
+		t.Errorf("%d answers, want 11: %v", len(errs), errs)
+	}
+	for what, err := range errs {
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", what, err, want)
+		}
+	}
+}

@@ -38,7 +38,7 @@ const additional = 24 * time.Hour
 func plan(kind, name, key, value string, opts []Options) store.Plan {
 	p := planAny(kind, name, key, value, opts)
 	if len(opts) > 0 && opts[0].Retention != 0 {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows", name))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: Retention is for stores of windows: leave it out, or set TTL", name))
 	}
 	return p
 }
@@ -52,7 +52,7 @@ func planWindows(kind, name, key, value, shape string, size, retention int64, op
 	}
 	p.Size, p.Retention = size, retention
 	if size < 0 || retention < size || retention < 1 {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q keeps windows of %d ms for %d ms", name, size, retention))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q keeps windows of %d ms for %d ms: want a size of 0 or more, kept for as long at least", name, size, retention))
 	}
 	p.Settings["cleanup.policy"] = "compact,delete"
 	p.Settings["retention.ms"] = strconv.FormatInt(plus(p.Retention, additional.Milliseconds()), 10)
@@ -73,16 +73,16 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 	}
 	p.InMemory, p.Changelog, p.Below = o.InMemory, !o.NoChangelog, Below(o.Backend)
 	if v := reflect.ValueOf(o.Backend); v.Kind() == reflect.Pointer && v.IsNil() {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: its Backend is a nil %T", name, o.Backend))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: its Backend is a nil %T: give one that is open, or none for Pebble", name, o.Backend))
 	}
 	p.Settings = map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
 	if o.History != 0 && kind != store.KindVersioned {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables; a processor's store is declared with NewVersioned", name))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: History is for tables: declare a processor's store with NewVersioned", name))
 	}
 	if p.TTL = o.TTL.Milliseconds(); o.TTL != 0 {
 		switch {
 		case kind != store.KindKV && kind != store.KindTimestampedKV:
-			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: TTL is for maps and tables; windows and versions have their retention", name))
+			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: TTL is for maps and tables: leave it out, windows and versions have their retention", name))
 		case o.TTL < time.Millisecond || o.TTL%time.Millisecond != 0:
 			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: a TTL of %v, want whole milliseconds, at least one", name, o.TTL))
 		}
@@ -94,13 +94,13 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 		p.Table = "Coalesce"
 	}
 	if p.Table != "" && kind != store.KindTimestampedKV && kind != store.KindTimestampedWindow && kind != store.KindSession && kind != store.KindVersioned {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s is for tables", name, p.Table))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: %s is for tables: leave it out", name, p.Table))
 	}
 	if name == "" {
-		p.Err = errors.Join(p.Err, errors.New("state: a store without a name"))
+		p.Err = errors.Join(p.Err, errors.New("state: a store without a name: give one"))
 	}
 	if o.NoChangelog && o.Changelog != nil {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has settings of a changelog, and NoChangelog", name))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has settings of a changelog, and NoChangelog: leave one of the two out", name))
 	}
 	maps.Copy(p.Settings, o.Changelog)
 	return p
@@ -110,7 +110,7 @@ func planAny(kind, name, key, value string, opts []Options) store.Plan {
 func planOwn[S any](name string, open func(Env) (S, error), opts []Options) store.Plan {
 	p := plan(store.KindCustom, name, "bytes", reflect.TypeFor[S]().String(), opts)
 	if open == nil {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: New without a function that opens the store", name))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: New without a function that opens the store: give one", name))
 	}
 	t := reflect.TypeFor[S]()
 	if p.Changelog && t.Kind() != reflect.Interface && !t.Implements(reflect.TypeFor[Restorer]()) {
@@ -147,7 +147,7 @@ func typeName[T any](s serde.Serde[T]) string {
 // given checks the serdes of a declaration.
 func given[K, V any](p *store.Plan, k serde.Serde[K], v serde.Serde[V]) {
 	if k == nil || v == nil {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has no serde for its keys or values", p.Name))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q has no serde for its keys or values: give both", p.Name))
 		return
 	}
 	for i, s := range []any{k, v} {

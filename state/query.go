@@ -23,6 +23,36 @@ var (
 
 var errNoClient = errors.New("state: a query without a client, or of a table that was not built")
 
+// errOwnKind refuses a question to a store that New has declared: what there is to ask it only the program knows.
+func errOwnKind(name string) error {
+	return fmt.Errorf("state: store %q is of the program's own kind, which answers no queries: keep what is to be asked for in one of NewKeyValue beside it", name)
+}
+
+// refusing is a client that answers nothing.
+type refusing struct{ err error }
+
+// Ask implements Client.
+func (r refusing) Ask(context.Context, Question) iter.Seq2[Answer, error] { return failing(r.err) }
+
+// askable returns the client by which a store of that plan is asked: one that refuses, if it cannot be.
+func askable(p store.Plan, c Client) Client {
+	if p.Schema.Kind == store.KindCustom {
+		return refusing{errOwnKind(p.Name)}
+	}
+	return c
+}
+
+// unready says why a query cannot be made, nil if it can: handle says that the store is known.
+func unready(c Client, handle bool) error {
+	if r, ok := c.(refusing); ok {
+		return r.err
+	}
+	if c == nil || !handle {
+		return errNoClient
+	}
+	return nil
+}
+
 // Client answers queries: a running App, a test driver, or a connection to a remote app.
 type Client interface {
 	// Ask returns the rows that answer q, as of the last commit. Their slices live until the next step.
@@ -113,6 +143,9 @@ func questionOf[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) Quest
 // Fits reports whether a question is for a store of that plan. Whoever answers asks it: the one who asks may be a program
 // of another version. It is for implementers of Client within the library.
 func Fits(q Question, p store.Plan) error {
+	if p.Schema.Kind == store.KindCustom {
+		return errOwnKind(p.Name)
+	}
 	key, _, _ := strings.Cut(p.Schema.Key, " in ")
 	if q.KeyType != "" && q.KeyType != key || q.ValueType != "" && q.ValueType != p.Schema.Value {
 		return fmt.Errorf("state: store %q holds %s to %s, asked for as %s to %s", q.Store, key, p.Schema.Value, q.KeyType, q.ValueType)
@@ -138,7 +171,7 @@ func MapRows[K, V, V2 any](r Rows[K, V], f func(K, V) (V2, bool)) Rows[K, V2] {
 func QueryKeyValue[K, V any](s Spec[KeyValue[K, V]], c Client) Rows[K, V] {
 	k, _ := s.key.(serde.Serde[K])
 	v, _ := s.val.(serde.Serde[V])
-	return RowsOf(c, s.Name(), k, v)
+	return RowsOf(askable(s.p, c), s.Name(), k, v)
 }
 
 // Get returns the row of k.
@@ -231,8 +264,8 @@ func (r Rows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[K, V], 
 		return r.answer(ctx, q, nil)
 	}
 	return func(yield func(Entry[K, V], error) bool) {
-		if r.client == nil || r.key == nil || r.value == nil {
-			yield(Entry[K, V]{}, errNoClient)
+		if err := unready(r.client, r.key != nil && r.value != nil); err != nil {
+			yield(Entry[K, V]{}, err)
 			return
 		}
 		for a, err := range r.client.Ask(ctx, q) {
@@ -257,8 +290,8 @@ func (r Rows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[K, V], 
 
 // encode returns the bytes of a key to be asked for.
 func encode[K any](c Client, s serde.Serde[K], k K) ([]byte, error) {
-	if c == nil || s == nil {
-		return nil, errNoClient
+	if err := unready(c, s != nil); err != nil {
+		return nil, err
 	}
 	b, err := s.Append([]byte{}, k)
 	if err == nil && b == nil {

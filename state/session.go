@@ -101,5 +101,5 @@ func (m *sessions[K, V]) Find(k K, earliestEnd, latestStart window.Instant) iter
 func QuerySession[K, V any](s Spec[Session[K, V]], c Client) WindowRows[K, V] {
 	k, _ := s.key.(serde.Serde[K])
 	v, _ := s.val.(serde.Serde[V])
-	return WindowRowsOf(c, s.Name(), k, v)
+	return WindowRowsOf(askable(s.p, c), s.Name(), k, v)
 }

@@ -67,16 +67,12 @@ func (s Spec[S]) open(env store.Env) (any, store.Store, error) {
 	if s.make == nil {
 		return nil, nil, fmt.Errorf("state: a Spec of %T that was not declared", *new(S))
 	}
-	below := env.Below
-	if s.p.Below != nil {
-		below = s.p.Below
-	}
 	sole := false
-	switch {
+	switch open := below(s.p, env); {
 	case s.p.InMemory:
 		env.DB = nil
-	case below != nil:
-		db, err := below(s.p.Name, env)
+	case open != nil:
+		db, err := open(s.p.Name, env)
 		if err != nil {
 			return nil, nil, fmt.Errorf("state: %w", err)
 		}

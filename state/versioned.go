@@ -45,11 +45,11 @@ func NewVersioned[K, V any](name string, history time.Duration, k serde.Serde[K]
 			p.Settings["min.compaction.lag.ms"] = lag
 		}
 		if o.History != 0 && o.History != history {
-			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: a history of %v, and another of %v in its Options", name, history, o.History))
+			p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: a history of %v, and another of %v in its Options: leave that one out", name, history, o.History))
 		}
 	}
 	if history < 0 {
-		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: negative history %v", name, history))
+		p.Err = errors.Join(p.Err, fmt.Errorf("state: %q: negative history %v, want 0 or more", name, history))
 	}
 	return placed(k, v, func(k serde.Serde[K], v serde.Serde[V]) Spec[Versioned[K, V]] {
 		return Spec[Versioned[K, V]]{p: p, make: func(env store.Env) (Versioned[K, V], store.Store, error) {

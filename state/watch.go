@@ -142,11 +142,11 @@ func (r Rows[K, V]) valueOf(k K, a Answer) (v V, ok bool, err error) {
 func (r Rows[K, V]) watch(ctx context.Context, key []byte) iter.Seq2[Answer, error] {
 	q := r.q
 	q.Op, q.Key = "watch", key
-	switch {
-	case r.answer != nil:
+	if r.answer != nil {
 		return failing(errWatchesStored)
-	case r.client == nil || r.key == nil || r.value == nil:
-		return failing(errNoClient)
+	}
+	if err := unready(r.client, r.key != nil && r.value != nil); err != nil {
+		return failing(err)
 	}
 	return r.client.Ask(ctx, q)
 }

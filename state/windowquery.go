@@ -39,7 +39,7 @@ func MapWindowRows[K, V, V2 any](r WindowRows[K, V], f func(window.Key[K], V) (V
 func QueryWindow[K, V any](s Spec[Window[K, V]], c Client) WindowRows[K, V] {
 	k, _ := s.key.(serde.Serde[K])
 	v, _ := s.val.(serde.Serde[V])
-	return WindowRowsOf(c, s.Name(), k, v)
+	return WindowRowsOf(askable(s.p, c), s.Name(), k, v)
 }
 
 // Get returns the value of k in the window that starts at start.
@@ -85,8 +85,8 @@ func (r WindowRows[K, V]) fetch(ctx context.Context, op string, k K, from, to wi
 // ask returns the typed rows that answer q.
 func (r WindowRows[K, V]) ask(ctx context.Context, q Question) iter.Seq2[Entry[window.Key[K], V], error] {
 	return func(yield func(Entry[window.Key[K], V], error) bool) {
-		if r.client == nil || r.key == nil {
-			yield(Entry[window.Key[K], V]{}, errNoClient)
+		if err := unready(r.client, r.key != nil); err != nil {
+			yield(Entry[window.Key[K], V]{}, err)
 			return
 		}
 		for a, err := range r.client.Ask(ctx, q) {

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -96,4 +97,24 @@ func adding(ctx *topology.ValueContext[int64]) (topology.Processor[string, int64
 		a.env.Changelog([]byte(r.Key), sum, r.Time)
 		return ctx.Forward(a.at[r.Key])
 	}), nil
+}
+
+// TestStoreOfOnesOwnKindIsNotQueried asks an app for rows of a store that the program has made, from inside and from outside.
+func TestStoreOfOnesOwnKindIsNotQueried(t *testing.T) {
+	addr := freePort(t)
+	a, _ := start(t, func(b *topology.Builder) {
+		stream.From(b, amounts).ProcessValues("add", adding, ownSums).To(sums)
+	}, stream.Config{Dir: t.TempDir(), Workers: 1, Ops: stream.Ops{Addr: addr, Queries: true, Token: "secret"}})
+	<-a.Ready()
+	for from, c := range map[string]state.Client{"inside": a, "outside": dial(t, "secret", addr)} {
+		for _, op := range []string{"get", "all", "owner", "watch"} {
+			err := errors.New("no answer")
+			for _, err = range c.Ask(limit(t), state.Question{Store: "own", Op: op, Key: []byte("k")}) {
+				break
+			}
+			if err == nil || !strings.Contains(err.Error(), `store "own" is of the program's own kind, which answers no queries`) {
+				t.Errorf("%s from %s: %v", op, from, err)
+			}
+		}
+	}
 }

@@ -82,7 +82,7 @@ func (c Cogrouped[K, A]) given(what, name string, missing bool) bool {
 		return false // the mistake that made it is recorded
 	}
 	if missing {
-		c.b.Fail(0, "%s %q without a function", what, name)
+		c.b.Fail(0, "%s %q without a function: give one", what, name)
 		return false
 	}
 	return c.b.Own(what, name)

@@ -30,7 +30,10 @@ func (s Stream[K, V]) Dedup[I any](name string, within time.Duration, id func(K,
 	var ids serde.Serde[I]
 	for _, o := range opts {
 		if o.Coalesce {
-			b.Fail(0, "Dedup %q with Coalesce: it has no updates to leave out", name)
+			b.Fail(0, "Dedup %q with Coalesce: that is for tables, leave it out", name)
+		}
+		if o.Bootstrap {
+			b.Fail(0, "Dedup %q with Bootstrap: that is for tables from a topic, leave it out", name)
 		}
 	}
 	keep := window.Instant(within.Milliseconds()).Plus(1)

@@ -58,7 +58,7 @@ func holding[K, V, V2 any](b *topology.Builder, view *edge.View[K, V2], what, na
 	case view.OpenAsOf == nil:
 		b.Fail(0, "%s %q has a Grace, but the table keeps no history: give it state.Options{History: …}", what, name)
 	case grace.Milliseconds() > view.History:
-		b.Fail(0, "%s %q: Grace %v is longer than the table's History of %d ms", what, name, grace, view.History)
+		b.Fail(0, "%s %q: Grace %v is longer than the table's History of %d ms, want that at most", what, name, grace, view.History)
 	}
 	return &buffer[K, V]{name: name + "-Buffer", grace: grace.Milliseconds()}, b.Own(what, name+"-Buffer")
 }

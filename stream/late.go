@@ -57,7 +57,7 @@ func (l *lateness[K, V]) stream(s Stream[K, V], what string) Stream[K, V] {
 	}
 	b, both := s.out.Builder(), edge.Need{Key: true, Val: true}
 	l.out, l.attach = topology.AsideLater[K, V](b, edge.Op{Kind: "KSTREAM-LATE", Keeps: both, Passes: both}, lateTag,
-		what+" of a group that nothing aggregates: records are late for an aggregate")
+		what+" of a group that nothing aggregates: records are late for an aggregate, add one")
 	if l.node != nil {
 		l.attach(l.node)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
-	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -47,33 +46,6 @@ func TestPatternIsDescribed(t *testing.T) {
 	}
 	if want := `Source: KSTREAM-SOURCE-0000000000 (topics: ^orders-\w+$)`; !strings.Contains(topo.String(), want) {
 		t.Errorf("%s\nwant %s", topo.String(), want)
-	}
-}
-
-func TestMistakesOfPatterns(t *testing.T) {
-	both := shops
-	both.Name = "orders"
-	for _, c := range []struct {
-		define func(b *topology.Builder)
-		want   string
-	}{
-		{func(b *topology.Builder) { stream.From(b, both).To(counts) }, `topic "orders" has the Pattern "^orders-\\w+$" too: give one of the two`},
-		{func(b *topology.Builder) { stream.From(b, numbers).To(shops) }, `To of the pattern "^orders-\\w+$": a pattern is for stream.From; give the topic a Name`},
-		{func(b *topology.Builder) { table.From(b, shops) }, `a table of the pattern "^orders-\\w+$": read it with stream.From and make a table of that, with ToTable`},
-		{func(b *topology.Builder) { table.GlobalFrom(b, shops) }, `A global table or store of the pattern`},
-		{func(b *topology.Builder) {
-			stream.From(b, ordersOf("rome"))
-			stream.From(b, shops)
-		}, `topic "orders-rome" is read already (pattern_test.go: … ), and matches the pattern "^orders-\\w+$": read it once`},
-		{func(b *topology.Builder) {
-			stream.From(b, shops)
-			stream.From(b, topology.Topic[string, string]{Pattern: shops.Pattern, Key: serde.String, Value: serde.String})
-		}, `is read as string, int64 already`},
-	} {
-		_, err := topology.Define("test", c.define)
-		if err == nil || !says(err, c.want) || !strings.HasPrefix(err.Error(), "topology: pattern_test.go:") {
-			t.Errorf("Build says %v\nwant %s", err, c.want)
-		}
 	}
 }
 

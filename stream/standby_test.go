@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,7 +118,7 @@ var kinds = map[string]func(s *summed, b *topology.Builder){
 		s.total.To(sums)
 	},
 	"in a tier of one's own": func(s *summed, b *topology.Builder) {
-		s.total = stream.From(b, amounts).GroupByKey().Reduce("total", func(a, v int64) int64 { return a + v }, state.Options{Backend: statetest.Files{}})
+		s.total = stream.From(b, amounts).GroupByKey().Reduce("total", func(a, v int64) int64 { return a + v }, state.Options{Backend: single{}})
 		s.total.To(sums)
 	},
 	"in a store of one's own": func(s *summed, b *topology.Builder) {
@@ -128,6 +130,29 @@ var kinds = map[string]func(s *summed, b *topology.Builder){
 		s.total.Suppress("calm", table.Suppression{After: time.Hour}).To(calm)
 	},
 }
+
+// single is a backend of files that are not open twice at a time.
+type single struct{ statetest.Files }
+
+func (s single) Open(dir, store string, partition int32) (state.Tier, error) {
+	mark := filepath.Join(dir, "open")
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("it is open already: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	tier, err := s.Files.Open(dir, store, partition)
+	return marked{tier, mark}, err
+}
+
+type marked struct {
+	state.Tier
+	mark string
+}
+
+func (m marked) Close() error { return errors.Join(m.Tier.Close(), os.Remove(m.mark)) }
 
 var calm = topology.NewTopic("calm", amounts.Key, amounts.Value)
 

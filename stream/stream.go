@@ -97,7 +97,7 @@ func (s Stream[K, V]) given(what string, missing bool) bool {
 		return false // the mistake that made it is recorded
 	}
 	if missing {
-		b.Fail(0, "%s without a function", what)
+		b.Fail(0, "%s without a function: give one", what)
 		return false
 	}
 	return true

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/stream/streamtest"
@@ -59,34 +58,5 @@ func TestExpiryIsADeletion(t *testing.T) {
 	slices.Sort(log)
 	if want := []string{"a@13", "b@24", "c@20", "late@12", "x@24"}; !slices.Equal(log, want) {
 		t.Errorf("deletions in the changelog: %v, want %v", log, want)
-	}
-}
-
-// TestOptionsThatDoNotFit shows which stores refuse which.
-func TestOptionsThatDoNotFit(t *testing.T) {
-	ttl := state.Options{TTL: time.Second}
-	for want, define := range map[string]func(b *topology.Builder){
-		"TTL is for maps and tables": func(b *topology.Builder) {
-			stream.From(b, lefts).GroupByKey().Windowed(window.Tumbling(time.Minute)).Count("n", ttl)
-		},
-		"want whole milliseconds": func(b *topology.Builder) {
-			stream.From(b, lefts).ToTable("t", state.Options{TTL: time.Microsecond})
-		},
-		"Bootstrap is for tables from a topic": func(b *topology.Builder) {
-			stream.From(b, lefts).ToTable("t", state.Options{Bootstrap: true})
-		},
-		"has Coalesce, which is for tables": func(b *topology.Builder) {
-			stream.From(b, lefts).Process("p", passing, state.NewTimestamped("s", serde.String, serde.String, coalesce))
-		},
-		"Coalesce with a History": func(b *topology.Builder) {
-			stream.From(b, lefts).ToTable("t", state.Options{Coalesce: true, History: time.Hour})
-		},
-		"its topic says what is there": func(b *topology.Builder) {
-			topology.GlobalStore(b, lefts, passed, func(state.KeyValue[string, string], topology.Record[string, string]) error { return nil })
-		},
-	} {
-		if _, err := topology.Define("test", define); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
 	}
 }

@@ -34,6 +34,9 @@ func newSpanRows[K, A, S any](b *topology.Builder, what, name string, opts []sta
 	if len(opts) > 0 && (opts[0].Retention < 0 || opts[0].Retention%time.Millisecond != 0) {
 		b.Fail(0, "%s %q: Retention %v, want whole milliseconds, 0 (as long as windows take records) or more", what, name, opts[0].Retention)
 	}
+	if len(opts) > 0 && opts[0].Bootstrap {
+		b.Fail(0, "%s %q with Bootstrap: that is for tables from a topic, leave it out", what, name)
+	}
 	return &spanRows[K, A, S]{b: b, name: name, opts: opts}
 }
 
@@ -51,7 +54,7 @@ func (r *spanRows[K, A, S]) retention(what string, least window.Instant) window.
 	if len(r.opts) > 0 && r.opts[0].Retention > 0 {
 		asked := window.Instant(r.opts[0].Retention.Milliseconds())
 		if asked < least {
-			r.b.Fail(0, "%s %q: retention %v is shorter than windows take records, %v", what, r.name, asked.Sub(0), least.Sub(0))
+			r.b.Fail(0, "%s %q: retention %v is shorter than windows take records, want %v at least", what, r.name, asked.Sub(0), least.Sub(0))
 		}
 		keep = max(keep, asked)
 	}

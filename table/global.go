@@ -24,16 +24,16 @@ func GlobalFrom[K, V any](b *topology.Builder, t topology.Topic[K, V], opts ...s
 	}
 	for _, o := range opts {
 		if o.Coalesce {
-			b.Fail(0, "GlobalFrom %q with Coalesce: nothing follows a global table", t.Name)
+			b.Fail(0, "GlobalFrom %q with Coalesce: nothing follows a global table, leave it out", t.Name)
 		}
 		if o.TTL != 0 {
-			b.Fail(0, "GlobalFrom %q with a TTL: its topic says what is there", t.Name)
+			b.Fail(0, "GlobalFrom %q with a TTL: its topic says what is there, leave it out", t.Name)
 		}
 		if o.Backend != nil {
-			b.Fail(0, "GlobalFrom %q with a Backend: a global table lives in memory", t.Name)
+			b.Fail(0, "GlobalFrom %q with a Backend: a global table lives in memory, leave it out", t.Name)
 		}
 		if o.History != 0 {
-			b.Fail(0, "GlobalFrom %q with a History: a global table keeps the latest rows alone", t.Name)
+			b.Fail(0, "GlobalFrom %q with a History: a global table keeps the latest rows alone, leave it out", t.Name)
 		}
 	}
 	g := Global[K, V]{rows: makeRows[K, V](b, t.Name, opts, true)}

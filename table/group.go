@@ -124,7 +124,7 @@ func aggregate[K, V, A any](g Grouped[K, V], what, kind, name string, add, remov
 		return Table[K, A]{} // the mistake that made it is recorded
 	}
 	if add == nil || remove == nil {
-		b.Fail(0, "%s %q without a function", what, name)
+		b.Fail(0, "%s %q without a function: give one", what, name)
 		return Table[K, A]{}
 	}
 	if !b.Own(what, name) {

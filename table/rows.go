@@ -48,7 +48,7 @@ func makeRows[K, V any](b *topology.Builder, name string, opts []state.Options, 
 			b.Fail(0, "%q: History %v, want whole milliseconds, 0 or more", name, o.History)
 		}
 		if o.Bootstrap && !fromTopic {
-			b.Fail(0, "%q: Bootstrap is for tables from a topic, which are read to their end before others", name)
+			b.Fail(0, "%q: Bootstrap is for tables from a topic, which are read to their end before others: leave it out", name)
 		}
 		if o.Coalesce && o.History != 0 {
 			b.Fail(0, "%q: Coalesce with a History: versions are passed on one by one, leave one of the two out", name)

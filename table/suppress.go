@@ -122,15 +122,15 @@ func (s Suppression) check(b *topology.Builder, name string, windows bool) bool 
 	was := s
 	switch {
 	case s.After < 0 || s.MaxRecords < 0 || s.MaxBytes < 0:
-		b.Fail(0, "Suppress %q: negative limits: %+v; 0 is none", name, s)
+		b.Fail(0, "Suppress %q: negative limits: %+v; use 0 for none", name, s)
 	case s.After%time.Millisecond != 0:
-		b.Fail(0, "Suppress %q: %v is finer than a millisecond, the unit of event time", name, s.After)
+		b.Fail(0, "Suppress %q: %v is finer than a millisecond, want whole ones", name, s.After)
 	case s.UntilClose && !windows:
 		b.Fail(0, "Suppress %q until windows close, of a table without windows: give After", name)
 	case s.UntilClose && s.After != 0:
-		b.Fail(0, "Suppress %q: either After or UntilClose, not both", name)
+		b.Fail(0, "Suppress %q: After and UntilClose, choose one", name)
 	case s.UntilClose && (s.MaxRecords > 0 || s.MaxBytes > 0) && s.Full == EmitEarly:
-		b.Fail(0, "Suppress %q until windows close cannot pass on early: Full must be Stop", name)
+		b.Fail(0, "Suppress %q until windows close cannot pass on early: set Full to Stop", name)
 	case was == Suppression{}:
 		return true
 	default:

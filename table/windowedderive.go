@@ -103,7 +103,7 @@ func (t Windowed[K, V]) given(what string, missing bool) bool {
 		return false // the mistake that made it is recorded
 	}
 	if missing {
-		t.out.Builder().Fail(0, "%s without a function", what)
+		t.out.Builder().Fail(0, "%s without a function: give one", what)
 		return false
 	}
 	return true

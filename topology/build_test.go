@@ -2,106 +2,19 @@ package topology_test
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/thalweg/thalweg/serde"
-	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/stream"
 	"github.com/thalweg/thalweg/table"
 	"github.com/thalweg/thalweg/topology"
-	"github.com/thalweg/thalweg/window"
 )
 
 var (
 	in  = topology.NewTopic("in", serde.String, serde.Int64)
 	out = topology.NewTopic("out", serde.String, serde.Int64)
 )
-
-// TestMistakesAreReportedAtBuild shows that every mistake is reported, with the file and line of the user's call.
-func TestMistakesAreReportedAtBuild(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		define func(b *topology.Builder)
-		want   []string
-	}{
-		{"nothing", func(*topology.Builder) {}, []string{"the topology is empty: read a topic with stream.From or table.From"}},
-		{"topic without serdes", func(b *topology.Builder) {
-			stream.From(b, topology.Topic[string, int64]{Name: "x"}).To(out)
-		}, []string{`topic "x": Key and Value need a serde each`}},
-		{"topic name", func(b *topology.Builder) {
-			stream.From(b, topology.NewTopic("a b", serde.String, serde.Int64)).To(out)
-		}, []string{`"a b": only letters`}},
-		{"two stores of one name", func(b *topology.Builder) {
-			g := stream.From(b, in).GroupByKey()
-			g.Count("counts").To(out)
-			g.Count("counts").To(out)
-		}, []string{`a store named "counts" exists already (build_test.go:`, "): names of stores are durable and unique"}},
-		{"two repartitions of one name", func(b *topology.Builder) {
-			s := stream.From(b, in)
-			s.Repartition("r").To(out)
-			s.Repartition("r").To(out)
-		}, []string{`the repartition topic "app-r-repartition" exists already`}},
-		{"one topic as two types", func(b *topology.Builder) {
-			stream.From(b, in).To(out)
-			stream.From(b, topology.NewTopic("in", serde.String, serde.String))
-		}, []string{`topic "in" is read as string, int64 already`}},
-		{"no functions", func(b *topology.Builder) {
-			s := stream.From(b, in)
-			s.Filter(nil).To(out)
-			s.MapValues[int64](nil).To(out)
-			s.GroupByKey().Reduce("sum", nil).To(out)
-		}, []string{"Filter without a function", "MapValues without a function", "Reduce without a function"}},
-		{"a window of nothing", func(b *topology.Builder) {
-			stream.From(b, in).GroupByKey().Windowed(window.Tumbling(0)).Count("w")
-		}, []string{"size 0s, want at least 1ms"}},
-		{"retention", func(b *topology.Builder) {
-			stream.From(b, in).GroupByKey().Windowed(window.Tumbling(time.Minute)).Count("w", state.Options{Retention: time.Second})
-		}, []string{"retention 1s is shorter than windows take records, 1m0s"}},
-		{"two options", func(b *topology.Builder) {
-			stream.From(b, in).GroupByKey().Count("c", state.Options{}, state.Options{})
-		}, []string{"want one at most"}},
-		{"a type without a serde", func(b *topology.Builder) {
-			stream.From(b, in).GroupByKey().Aggregate("f", func() func() { return nil }, func(string, int64, func()) func() { return nil })
-		}, []string{"no default for func()"}},
-		{"names of nodes", func(b *topology.Builder) {
-			stream.From(b, in).Filter(func(string, int64) bool { return true }).Named("x").
-				Filter(func(string, int64) bool { return true }).Named("x").To(out)
-		}, []string{`a node named "x" exists already`}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := topology.Define("app", c.define)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			for _, w := range c.want {
-				if !strings.Contains(err.Error(), w) {
-					t.Errorf("error %q does not say %q", err, w)
-				}
-			}
-			for line := range strings.Lines(err.Error()) {
-				if !regexp.MustCompile(`^topology: (build_test|topology|builder)\S*\.go:\d+: `).MatchString(line) {
-					t.Errorf("%q names no line of the user's", line)
-				}
-			}
-		})
-	}
-}
-
-// TestMistakesOfBuilders shows what is wrong with a builder as a whole.
-func TestMistakesOfBuilders(t *testing.T) {
-	b := topology.New("an app")
-	stream.From(b, in).To(out)
-	_, err := b.Build()
-	if err == nil || !strings.Contains(err.Error(), `app name: "an app": only letters`) {
-		t.Errorf("a name with a space: %v", err)
-	}
-	if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), "Build of a topology that is already built: a Builder makes one") {
-		t.Errorf("Build a second time: %v", err)
-	}
-}
 
 // TestDescribeIsKafkaStreams compares a description with the format that Kafka Streams' viewers read.
 func TestDescribeIsKafkaStreams(t *testing.T) {

@@ -86,13 +86,13 @@ func (b *Builder) failAt(pos, format string, args ...any) {
 // Build checks the graph and freezes it.
 func (b *Builder) Build() (*Topology, error) {
 	if b.built {
-		b.Fail(0, "Build of a topology that is already built: a Builder makes one")
+		b.Fail(0, "Build of a topology that is already built: a Builder makes one, use topology.New again")
 	}
 	b.built = true
 	b.checkPatterns()
 	b.sort()
 	b.resolve()
-	if len(b.nodes) == 0 {
+	if len(b.nodes) == 0 && len(b.errs) == 0 {
 		b.Fail(0, "the topology is empty: read a topic with stream.From or table.From")
 	}
 	if len(b.errs) > 0 {
@@ -137,7 +137,7 @@ func (b *Builder) ChangelogOf(store string) string { return b.app + "-" + store 
 // fault is recorded.
 func ready[K, V any](b *Builder, t Topic[K, V]) (_ Topic[K, V], ok bool) {
 	if t.Key == nil || t.Value == nil {
-		b.Fail(0, "topic %q: Key and Value need a serde each", t.Name)
+		b.Fail(0, "topic %q: Key and Value need a serde each, use NewTopic or give them", t.Name)
 		return t, false
 	}
 	ok = true
@@ -185,13 +185,13 @@ var legalName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("it is empty")
+		return errors.New("it is empty, give one")
 	case name == "." || name == "..":
-		return fmt.Errorf("%q is not allowed", name)
+		return fmt.Errorf("%q is not allowed, choose another", name)
 	case len(name) > 200:
-		return fmt.Errorf("%q is longer than 200 bytes", name)
+		return fmt.Errorf("%q is longer than 200 bytes, choose a shorter one", name)
 	case !legalName.MatchString(name):
-		return fmt.Errorf("%q: only letters, digits, '.', '_' and '-' are allowed", name)
+		return fmt.Errorf("%q: only letters, digits, '.', '_' and '-' are allowed, choose another", name)
 	}
 	return nil
 }
@@ -253,7 +253,7 @@ func (b *Builder) connect(n *edge.Node, given any) {
 			continue
 		}
 		if o.Type != s.Type {
-			b.Fail(0, "another store is named %q already (%s): names of stores are durable and unique", s.Name, o.Pos)
+			b.Fail(0, "another store is named %q already (%s): names of stores are durable and unique, choose another", s.Name, o.Pos)
 			return
 		}
 		s = o
@@ -275,7 +275,7 @@ func (b *Builder) Own(what, name string) bool {
 	}
 	for _, o := range b.stores {
 		if o.Name == name {
-			b.Fail(0, "%s: a store named %q exists already (%s): names of stores are durable and unique", what, name, o.Pos)
+			b.Fail(0, "%s: a store named %q exists already (%s): names of stores are durable and unique, choose another", what, name, o.Pos)
 			return false
 		}
 	}

@@ -14,7 +14,7 @@ func (o Output[K, V]) SinkTo[_ edge.Called](like Topic[K, V], name func(Record[K
 		return
 	}
 	if like.Key == nil || like.Value == nil || name == nil {
-		o.b.Fail(0, "ToDynamic: the topic's Key and Value need a serde each, and the name a function")
+		o.b.Fail(0, "ToDynamic: the topic's Key and Value need a serde each, and the name a function: give all three")
 		return
 	}
 	op := edge.Op{Kind: "KSTREAM-SINK", Reads: edge.Need{Key: true, Val: true}}

@@ -12,19 +12,19 @@ import (
 // state.NewKeyValue or state.NewTimestamped.
 func GlobalStore[S, K, V any](b *Builder, t Topic[K, V], spec state.Spec[S], fill func(S, Record[K, V]) error) {
 	if fill == nil {
-		b.Fail(0, "GlobalStore %q without a function", spec.Name())
+		b.Fail(0, "GlobalStore %q without a function: give one", spec.Name())
 		return
 	}
 	if !state.Shared(spec) {
-		b.Fail(0, "GlobalStore %q is a %v: a global store is one of NewKeyValue or NewTimestamped", spec.Name(), reflect.TypeFor[S]())
+		b.Fail(0, "GlobalStore %q is a %v: a global store is a map, declare it with NewKeyValue or NewTimestamped", spec.Name(), reflect.TypeFor[S]())
 		return
 	}
 	if state.PlanOf(spec).TTL > 0 {
-		b.Fail(0, "GlobalStore %q with a TTL: its topic says what is there", spec.Name())
+		b.Fail(0, "GlobalStore %q with a TTL: its topic says what is there, leave it out", spec.Name())
 		return
 	}
 	if state.PlanOf(spec).Below != nil {
-		b.Fail(0, "GlobalStore %q with a Backend: a global store lives in memory", spec.Name())
+		b.Fail(0, "GlobalStore %q with a Backend: a global store lives in memory, leave it out", spec.Name())
 		return
 	}
 	src, ok := GlobalSource(b, t)
@@ -45,7 +45,7 @@ func GlobalSource[K, V any](b *Builder, t Topic[K, V]) (Output[K, V], bool) {
 	}
 	for _, o := range b.topics {
 		if o.Name == t.Name && o.Source != nil {
-			b.Fail(0, "topic %q is read already (%s): one topic cannot be both global and the input of tasks", t.Name, o.Source.Pos)
+			b.Fail(0, "topic %q is read already (%s): one topic cannot be both global and the input of tasks, choose one", t.Name, o.Source.Pos)
 			return Output[K, V]{}, false
 		}
 	}

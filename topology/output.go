@@ -104,7 +104,7 @@ func (o Output[K, V]) Side[K2, V2 any](tag Tag[K2, V2]) Output[K2, V2] {
 			continue
 		}
 		if c.Key != reflect.TypeFor[K2]() || c.Val != reflect.TypeFor[V2]() {
-			o.b.Fail(0, "the tag %q is of %v, %v already (%s): a tag has one pair of types", tag.Name, c.Key, c.Val, c.Pos)
+			o.b.Fail(0, "the tag %q is of %v, %v already (%s): a tag has one pair of types, choose another name", tag.Name, c.Key, c.Val, c.Pos)
 			return Output[K2, V2]{b: o.b}
 		}
 		return Output[K2, V2]{o.b, c}

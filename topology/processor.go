@@ -276,7 +276,7 @@ func (b *Builder) checkProcessor(name string, nilOpener bool, stores []state.Any
 			continue // connect says so
 		}
 		if option := state.PlanOf(s).Table; option != "" {
-			b.Fail(0, "Process %q: the store %q has %s, which is for tables", name, s.Name(), option)
+			b.Fail(0, "Process %q: the store %q has %s, which is for tables: leave it out", name, s.Name(), option)
 		}
 	}
 	if err := checkName(name); err != nil {
@@ -284,7 +284,7 @@ func (b *Builder) checkProcessor(name string, nilOpener bool, stores []state.Any
 		return false
 	}
 	if nilOpener {
-		b.Fail(0, "Process %q without an Opener: the function that makes the processor of a task", name)
+		b.Fail(0, "Process %q without an Opener: give the function that makes the processor of a task", name)
 		return false
 	}
 	return true

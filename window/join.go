@@ -57,7 +57,7 @@ func (j Join) Retention() Instant {
 func (j Join) Validate() error {
 	errs := []error{span("grace", j.grace), span("idle time", j.idle), span("extent", j.before+j.after)}
 	if j.before%time.Millisecond != 0 {
-		errs = append(errs, fmt.Errorf("window: %v before is finer than a millisecond", j.before))
+		errs = append(errs, fmt.Errorf("window: %v before is finer than a millisecond, want whole ones", j.before))
 	}
 	return errors.Join(errs...)
 }

@@ -137,20 +137,20 @@ func (w Windows) Validate() error {
 		}
 	case unlimited:
 		if w.from < 0 {
-			errs = append(errs, fmt.Errorf("window: unlimited from %v, before 1970", w.from))
+			errs = append(errs, fmt.Errorf("window: unlimited from %v, before 1970: use 0 or later", w.from))
 		}
 		if w.grace != 0 {
-			errs = append(errs, errors.New("window: an unlimited window never closes: it takes no Grace"))
+			errs = append(errs, errors.New("window: an unlimited window never closes: leave Grace out"))
 		}
 		if w.idle != 0 {
-			errs = append(errs, errors.New("window: an unlimited window never closes: it takes no CloseIdle"))
+			errs = append(errs, errors.New("window: an unlimited window never closes: leave CloseIdle out"))
 		}
 	case calendar:
 		if w.bounds == nil {
-			errs = append(errs, fmt.Errorf("window: calendar %q without bounds", w.name))
+			errs = append(errs, fmt.Errorf("window: calendar %q without bounds: give the function that says them", w.name))
 		}
 		if w.name == "" {
-			errs = append(errs, errors.New("window: a calendar without a name"))
+			errs = append(errs, errors.New("window: a calendar without a name: give one"))
 		}
 	}
 	return errors.Join(errs...)
@@ -160,9 +160,9 @@ func (w Windows) Validate() error {
 func span(what string, d time.Duration) error {
 	switch {
 	case d < 0:
-		return fmt.Errorf("window: negative %s %v", what, d)
+		return fmt.Errorf("window: negative %s %v, want 0 or more", what, d)
 	case d%time.Millisecond != 0:
-		return fmt.Errorf("window: %s %v is finer than a millisecond", what, d)
+		return fmt.Errorf("window: %s %v is finer than a millisecond, want whole ones", what, d)
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ func TestPanics(t *testing.T) {
 var sleeps = map[string]string{
 	"internal/sim/text_test.go":              "is the pace at which the text comes",
 	"internal/sim/members_test.go":           "how long a dead member stays away is part of the run",
+	"internal/sim/pattern_test.go":           "is the work that a record takes",
 	"internal/engine/slowfs_test.go":         "is the slow disk itself",
 	"internal/engine/virtual_time_test.go":   "in a bubble of testing/synctest, where time is virtual",
 	"internal/engine/consumers_time_test.go": "in a bubble of testing/synctest, where time is virtual",

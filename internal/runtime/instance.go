@@ -81,6 +81,7 @@ type Instance struct {
 	cfg    Config
 	id     identity
 	db     *store.DB
+	left   store.Left
 	budget *store.Budget
 	hasher hashed.Hasher
 	plan   plan
@@ -244,6 +245,7 @@ func (in *Instance) startCopies(ctx context.Context) error {
 	in.copies = c
 	in.mu.Unlock()
 	go c.run() // until stop, which waits for it
+	in.findTiers()
 	return in.lookAtIdle(ctx)
 }
 

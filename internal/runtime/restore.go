@@ -58,7 +58,7 @@ func (in *Instance) env(a *assigned) task.Env {
 	return task.Env{
 		Graph: in.cfg.Graph, Sub: a.sub, Partition: a.key.partition, Context: in.ctx, Logger: in.cfg.Logger, Now: in.now,
 		Dir:    func() string { return filepath.Join(in.cfg.Dir, "apps", in.cfg.App, "tasks", a.name()) },
-		Hasher: in.hasher, DB: in.db, Below: in.cfg.Below, Budget: in.budget, Globals: in.globals,
+		Hasher: in.hasher, DB: in.db, Below: in.cfg.Below, Left: &in.left, Budget: in.budget, Globals: in.globals,
 		Reads:   func(n *edge.Node) []*edge.Topic { return in.topicsOf(n, a.places) },
 		MaxIdle: in.cfg.MaxIdle, Settled: in.settled, IdleStep: idleStep,
 		Decide: in.cfg.Decide, DeadLetter: in.cfg.DeadLetter,

@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/edge"
@@ -26,8 +28,7 @@ func changelogOf(s *edge.Store) string {
 	return s.Changelog
 }
 
-// standings says how far the instance's state is behind, by task: that of tasks at work, of copies, and of what else lies in
-// the directory.
+// standings says how far the instance's state is behind, by task: that of tasks at work, of copies, and of what else lies here.
 func (in *Instance) standings() map[string]kafka.Standing {
 	c := in.copies
 	m := map[string]kafka.Standing{}
@@ -69,14 +70,32 @@ func (s *Stats) restoringOf(a *assigned) (st kafka.Standing, ok bool) {
 	return st, ok
 }
 
-// lookAtIdle notes how far behind the state is that lies in the directory, of tasks that are neither at work nor copied here.
-func (in *Instance) lookAtIdle(ctx context.Context) error {
-	at := map[string]map[kafka.Place]int64{}
-	var places []kafka.Place
+// findTiers learns what tiers of the caller's own stand for. It comes before there are tasks: a tier is not opened twice at a
+// time. One that cannot be read counts for nothing until its task is opened, and says why.
+func (in *Instance) findTiers() {
 	for _, sub := range in.cfg.Graph.Subs {
 		for p := range tasksOf(sub, in.plan.partitions) {
-			key := taskKey{sub.ID, p}
-			if in.has(key) || in.copies.copyOf(key) != nil {
+			a := &assigned{key: taskKey{sub.ID, p}, sub: sub}
+			for _, s := range sub.Stores {
+				if changelogOf(s) == "" {
+					continue
+				}
+				if err := in.env(a).FindTier(s); err != nil {
+					in.cfg.Logger.Warn("looking at a tier", "store", s.Name, "task", a.name(), "err", err)
+				}
+			}
+		}
+	}
+}
+
+// idleState is where the state stands that lies here, of tasks that are neither at work nor copied: by task, the offsets of their
+// changelogs.
+func (in *Instance) idleState() (map[string]map[kafka.Place]int64, error) {
+	at := map[string]map[kafka.Place]int64{}
+	for _, sub := range in.cfg.Graph.Subs {
+		for p := range tasksOf(sub, in.plan.partitions) {
+			a := &assigned{key: taskKey{sub.ID, p}, sub: sub}
+			if in.has(a.key) || in.copies.copyOf(a.key) != nil {
 				continue
 			}
 			found, some := map[kafka.Place]int64{}, false
@@ -85,21 +104,30 @@ func (in *Instance) lookAtIdle(ctx context.Context) error {
 				if topic == "" {
 					continue
 				}
-				pos, err := in.db.PositionOf(s.Name, p)
+				offset, err := in.env(a).OffsetOf(s)
 				if err != nil {
-					return err
+					return nil, err
 				}
-				some = some || pos.Offset > 0
-				found[kafka.Place{Topic: topic, Partition: p}] = pos.Offset
+				some = some || offset > 0
+				found[kafka.Place{Topic: topic, Partition: p}] = offset
 			}
-			if !some {
-				continue
-			}
-			at[(&assigned{key: key}).name()] = found
-			for place := range found {
-				places = append(places, place)
+			if some {
+				at[a.name()] = found
 			}
 		}
+	}
+	return at, nil
+}
+
+// lookAtIdle notes how far behind the state is that lies here, of tasks that are neither at work nor copied.
+func (in *Instance) lookAtIdle(ctx context.Context) error {
+	at, err := in.idleState()
+	if err != nil {
+		return err
+	}
+	var places []kafka.Place
+	for _, found := range at {
+		places = slices.AppendSeq(places, maps.Keys(found))
 	}
 	ends, err := in.cfg.Client.Ends(ctx, kafka.Stable, places...)
 	if err != nil {

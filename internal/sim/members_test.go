@@ -43,16 +43,18 @@ const (
 	blockEvery  = 200 * time.Millisecond // so fast comes the text: about 5 MB/s
 )
 
-// cluster is three word counts and their server.
+// cluster is three members of one app and their server.
 type cluster struct {
 	t        *testing.T
 	r        *rand.Rand
 	dir      string
 	addr     string
 	app      string
+	launch   func(i int) *process
 	text     *text
 	counts   string
-	kills    int // wanted
+	kills    int           // wanted
+	pause    time.Duration // between two of them
 	standbys int
 	server   *process           // nil: the brokers are others'
 	member   [members]*process  // the first feeds
@@ -73,7 +75,8 @@ func killMembers(t *testing.T, serverEvery time.Duration, standbys int) {
 		t.Skip("a minute and more: -tags slow, or -kills")
 	}
 	r := seeded(t)
-	c := &cluster{t: t, r: r, dir: t.TempDir(), app: fmt.Sprintf("wordcount-%x", r.Uint32()), kills: kills, standbys: standbys}
+	c := &cluster{t: t, r: r, dir: t.TempDir(), app: fmt.Sprintf("wordcount-%x", r.Uint32()), kills: kills, pause: killEvery, standbys: standbys}
+	c.launch = c.wordcount
 	c.counts = filepath.Join(c.dir, "counts.tsv")
 	c.startServer("127.0.0.1:0")
 	c.text = newText(r, blockEvery)
@@ -118,13 +121,15 @@ func (c *cluster) startServer(listen string) {
 	c.slowest = max(c.slowest, took)
 }
 
-func (c *cluster) start(i int) {
+func (c *cluster) start(i int) { c.member[i] = c.launch(i) }
+
+// wordcount begins a word count as a member: the first feeds.
+func (c *cluster) wordcount(i int) *process {
 	args := []string{"-v", "-name", c.app, "-brokers", c.addr, "-session", session.String(), "-workers", "2", "-standbys", strconv.Itoa(c.standbys), "-dir", filepath.Join(c.dir, strconv.Itoa(i))}
 	if i == 0 {
-		c.member[i] = beginReading(c.t, c.text.reader(), program(c.t, "examples/wordcount"), append(args, "-feed", "-counts", c.counts, "-")...)
-		return
+		return beginReading(c.t, c.text.reader(), program(c.t, "examples/wordcount"), append(args, "-feed", "-counts", c.counts, "-")...)
 	}
-	c.member[i] = begin(c.t, nil, program(c.t, "examples/wordcount"), append(args, "-")...)
+	return begin(c.t, nil, program(c.t, "examples/wordcount"), append(args, "-")...)
 }
 
 // end kills a member and keeps what it has said.
@@ -156,7 +161,7 @@ func (c *cluster) torment(kills int, serverEvery time.Duration) {
 			c.startServer(c.addr)
 		}
 		if now.After(c.nextKill) {
-			c.nextKill = now.Add(killEvery)
+			c.nextKill = now.Add(c.pause)
 			c.killOne(now)
 		}
 	}
@@ -194,15 +199,20 @@ func (c *cluster) killOne(now time.Time) {
 	}
 }
 
-// settle brings everybody back in their time and waits until the feeding member has ended by itself.
-func (c *cluster) settle() {
-	began := time.Now()
+// bringBack starts the dead, each in its time.
+func (c *cluster) bringBack() {
 	for i, p := range c.member {
 		if p == nil {
 			time.Sleep(time.Until(c.back[i])) // the others go on meanwhile
 			c.start(i)
 		}
 	}
+}
+
+// settle brings everybody back in their time and waits until the feeding member has ended by itself.
+func (c *cluster) settle() {
+	began := time.Now()
+	c.bringBack()
 	for c.member[0].alive() {
 		if time.Since(began) > finishLimit {
 			c.t.Fatalf("not done %v after the last kill:\n%s", finishLimit, tail(c.member[0].out.String()))

@@ -17,7 +17,7 @@ import (
 )
 
 // roles are the programs that this test binary can play.
-var roles = map[string]func(args []string) error{"keys": keys, "limited": limited, "asking": asking}
+var roles = map[string]func(args []string) error{"keys": keys, "limited": limited, "asking": asking, "tiered": tiered, "shops": shops}
 
 // many is a topic of numbers, each its own key, and seen how often each came.
 func many(name string) (in topology.Topic[int64, int64], out topology.Topic[int64, int64], define func(*topology.Builder)) {

@@ -11,4 +11,5 @@ const (
 	defaultServerKills = 4
 	defaultKeys        = 300_000
 	defaultHistory     = time.Minute
+	defaultPattern     = 40 * time.Second
 )

@@ -9,4 +9,5 @@ const (
 	defaultServerKills = 0 // only under the tag slow, or with -kills
 	defaultKeys        = 60_000
 	defaultHistory     = 0 // only under the tag slow, or with -for
+	defaultPattern     = 0 // only under the tag slow, or with -for
 )

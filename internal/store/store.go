@@ -13,6 +13,7 @@ type Env struct {
 	DB *DB // nil: nothing below, all in memory
 	// Below opens what lies below a store of that name, in place of DB; nil: DB.
 	Below     func(name string, env Env) (*DB, error)
+	Left      *Left // what tiers of the caller's own stand for that were closed; may be nil
 	Partition int32
 	Hasher    hashed.Hasher
 	Budget    *Budget      // nil: no limit

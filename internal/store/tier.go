@@ -28,12 +28,15 @@ type TierSnapshot interface {
 	Close() error
 }
 
-// OpenTier returns the database of one store partition in a tier of the caller's own: the store closes both. open makes the tier.
-func OpenTier(store string, partition int32, log *slog.Logger, open func() (Tier, error)) (*DB, error) {
+// OpenTier returns the database of a store's partition in a tier of the caller's own: the store closes both. open makes the tier.
+func OpenTier(env Env, store string, open func() (Tier, error)) (*DB, error) {
+	log := env.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &tiered{place: fmt.Sprintf("the tier of %q partition %d", store, partition)}
+	e := &tiered{of: partitionOf{store, env.Partition}, left: env.Left}
+	e.place = fmt.Sprintf("the tier of %q partition %d", store, env.Partition)
+	e.left.opened(e.of)
 	err := e.call("Open", func() (err error) {
 		if e.t, err = open(); err == nil && e.t == nil {
 			err = errors.New("it returned no tier")
@@ -58,8 +61,11 @@ func OpenTier(store string, partition int32, log *slog.Logger, open func() (Tier
 // tiered is the engine of a tier of the caller's own.
 type tiered struct {
 	t     Tier
+	of    partitionOf
 	place string
+	left  *Left
 	found int64 // the offset it was opened with
+	sound bool  // its rows agree
 
 	mu sync.Mutex // of writes
 	at int64      // the offset it stands for
@@ -112,13 +118,19 @@ func (e *tiered) write(w writes) error {
 }
 
 func (e *tiered) check(offset int64) error {
-	if e.found == offset {
+	if e.sound = e.found == offset; e.sound {
 		return nil
 	}
 	return fmt.Errorf("store: %s stands for offset %d of the changelog by its Offset, and for %d by its rows: its Apply must write both or nothing; remove what it holds, and the store is restored from the changelog", e.place, e.found, offset)
 }
 
-func (e *tiered) close() error { return e.call("Close", e.t.Close) }
+func (e *tiered) close() error {
+	err := e.call("Close", e.t.Close)
+	if err == nil && e.sound {
+		e.left.closed(e.of, e.at)
+	}
+	return err
+}
 
 func (e *tiered) snapshot() (snapshot, error) {
 	s := &tierSnapshot{e: e}

@@ -160,7 +160,7 @@ func (d disk) open() (*DB, error) {
 	if d.tier == nil {
 		return OpenDB(d.fs, "db", Options{Logger: quietLog})
 	}
-	return OpenTier("s", 3, quietLog, func() (Tier, error) {
+	return OpenTier(Env{Partition: 3, Logger: quietLog}, "s", func() (Tier, error) {
 		d.tier.opened++
 		return d.tier, nil
 	})

@@ -48,6 +48,7 @@ type Env struct {
 	Hasher hashed.Hasher
 	DB     *store.DB
 	Below  func(name string, env store.Env) (*store.DB, error) // in place of DB; nil: DB
+	Left   *store.Left                                         // what tiers stand for that were closed; may be nil
 	Budget *store.Budget
 	// Globals are the global parts of the instance, whose stores the task may read.
 	Globals []*Global
@@ -181,12 +182,10 @@ func (t *Task) openNodes() error {
 func (t *Task) openStores() error {
 	for _, d := range t.env.Sub.Stores {
 		o := &opened{decl: d}
-		env := store.Env{
-			DB: t.env.DB, Below: t.env.Below, Partition: t.env.Partition, Hasher: t.env.Hasher, Budget: t.env.Budget, Logger: t.log, Now: t.env.Now,
-			Time:    func() int64 { return t.meta.Time },
-			Dropped: func(n int64) { *t.counter(d.Name, "expired", true) += n },
-			Dir:     t.env.Dir,
-		}
+		env := t.env.below()
+		env.Hasher, env.Budget, env.Logger, env.Now = t.env.Hasher, t.env.Budget, t.log, t.env.Now
+		env.Time = func() int64 { return t.meta.Time }
+		env.Dropped = func(n int64) { *t.counter(d.Name, "expired", true) += n }
 		h, s, err := state.Open(d.Spec.(state.AnySpec), env)
 		if err != nil {
 			return fmt.Errorf("store %q (%s): %w", d.Name, d.Pos, err)
