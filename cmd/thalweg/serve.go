@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/thalweg/thalweg/internal/engine"
@@ -39,8 +41,57 @@ type serve struct {
 	AutoCreate         bool     `help:"Make topics on first use."`
 	Partitions         int32    `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
-	JSON               bool     `help:"Print and log JSON." name:"json"`
-	Verbose            bool     `help:"Log more."`
+	serveLimits        `embed:""`
+	JSON               bool       `help:"Print and log JSON." name:"json"`
+	Verbose            bool       `help:"Log more."`
+	Config             configFile `help:"TOML file of settings, each named as its flag is. Flags go before it." placeholder:"FILE"`
+	PrintConfig        bool       `help:"Print the settings as a file for -config, and end."`
+}
+
+// serveLimits are the settings of serve that are seldom touched.
+type serveLimits struct {
+	ClusterID             string `help:"Id of the cluster; empty: made once and kept." name:"cluster-id" placeholder:"ID"`
+	ClampReplication      bool   `help:"Take any replication factor, and make one replica." default:"true" negatable:""`
+	InitialRebalanceDelay span   `help:"Time an empty group waits for more members." default:"0s"`
+	MinSessionTimeout     span   `help:"Shortest session a group's member may ask for." default:"6s"`
+	MaxSessionTimeout     span   `help:"Longest session a group's member may ask for." default:"30m"`
+	ConsumerSession       span   `help:"Session of members of groups by KIP-848; longer than -consumer-heartbeat." default:"45s"`
+	ConsumerHeartbeat     span   `help:"Time between heartbeats of members of groups by KIP-848." default:"5s"`
+	MaxFrame              size   `help:"Size of the largest request, below 2GiB." default:"100MiB"`
+	WALBytes              size   `help:"Size of one file of the write-ahead log." name:"wal-bytes" default:"64MiB"`
+	Flush                 string `help:"When a write counts as durable: commit, once it is synced; interval, once the operating system has it, which syncs each second." default:"commit" enum:"commit,interval"`
+	ProducerTTL           span   `help:"Time after which idle producers are forgotten." name:"producer-ttl" default:"24h"`
+	CleanInterval         span   `help:"Time between rounds of retention and compaction." default:"15s"`
+	CleanerBytes          size   `help:"Memory of compaction's map of keys." default:"32MiB"`
+	TailBytes             size   `help:"Memory for recently written batches of all partitions." default:"64MiB"`
+}
+
+// put sets the engine's configuration, in which 0 would stand for a default.
+func (c *serveLimits) put(cfg *engine.Config) error {
+	if c.MaxFrame > math.MaxInt32 {
+		return fmt.Errorf("-max-frame %s: it has to be below 2GiB", c.MaxFrame)
+	}
+	for _, s := range []struct {
+		name string
+		span span
+	}{
+		{"min-session-timeout", c.MinSessionTimeout}, {"max-session-timeout", c.MaxSessionTimeout}, {"consumer-session", c.ConsumerSession},
+		{"consumer-heartbeat", c.ConsumerHeartbeat}, {"producer-ttl", c.ProducerTTL}, {"clean-interval", c.CleanInterval},
+	} {
+		if s.span == 0 {
+			return fmt.Errorf("-%s 0s: it has to be above 0", s.name)
+		}
+	}
+	cfg.ClusterID, cfg.ClampReplication, cfg.MaxFrame = c.ClusterID, c.ClampReplication, int32(c.MaxFrame)
+	cfg.InitialRebalanceDelay = time.Duration(c.InitialRebalanceDelay)
+	cfg.MinSessionTimeout, cfg.MaxSessionTimeout = time.Duration(c.MinSessionTimeout), time.Duration(c.MaxSessionTimeout)
+	cfg.ConsumerSession, cfg.ConsumerHeartbeat = time.Duration(c.ConsumerSession), time.Duration(c.ConsumerHeartbeat)
+	cfg.Log.WALBytes, cfg.Log.CleanerBytes, cfg.Log.TailBytes = int64(c.WALBytes), int64(c.CleanerBytes), int64(c.TailBytes)
+	cfg.Log.ProducerTTL, cfg.Log.CleanInterval = time.Duration(c.ProducerTTL), time.Duration(c.CleanInterval)
+	if c.Flush == log.FlushInterval.String() {
+		cfg.Log.Flush = log.FlushInterval
+	}
+	return nil
 }
 
 // Help is the long help of the command.
@@ -50,7 +101,10 @@ func (*serve) Help() string {
 }
 
 // Run carries the command out.
-func (c *serve) Run(s session) (err error) {
+func (c *serve) Run(s session, line *kong.Context) (err error) {
+	if c.PrintConfig {
+		return printConfig(s.out, settings(line.Selected()))
+	}
 	sec, err := c.security()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -59,6 +113,9 @@ func (c *serve) Run(s session) (err error) {
 	cfg := engine.Defaults()
 	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
 	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
+	if err := c.put(&cfg); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("serve: %w: choose another -listen, or stop who has it", err)

@@ -35,6 +35,7 @@ var outside = []struct {
 	{"github.com/bufbuild/protocompile", []string{"internal/protofile"}, nil, "the text of .proto files"},
 	{"github.com/google/jsonschema-go", []string{"serde/registry", "internal/registry"}, nil, "JSON Schema: checking and inferring"},
 	{"github.com/alecthomas/kong", []string{"cmd/thalweg"}, nil, "the command line"},
+	{"github.com/pelletier/go-toml/v2", []string{"cmd/thalweg"}, nil, "the file of settings of a server"},
 	{"github.com/schollz/progressbar/v3", []string{"examples/wordcount"}, nil, "the bar on a terminal"},
 	{"go.uber.org/goleak", nil, []string{"internal", "stream"}, "tests that leave no goroutine behind"},
 	{"pgregory.net/rapid", nil, []string{"internal", "state", "stream", "serde", "window", "table", "topology"}, "properties"},
