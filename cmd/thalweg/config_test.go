@@ -65,7 +65,7 @@ func TestConfigMistakes(t *testing.T) {
 		"producer-ttl = '0s'":          {"-producer-ttl", "above 0"},
 		"max-frame = '2GiB'":           {"-max-frame"},
 		"consumer-session = '3s'":      {"3s", "5s"},
-		"partitions = -1":              {"negative"},
+		"partitions = -1":              {"-1 partitions"},
 		"flush = 'never'":              {"flush", "commit"},
 		"config = 'x'":                 {"server.toml:1", "config"},
 		"partitions = ":                {"server.toml:1"},

@@ -1,6 +1,7 @@
 // Thalweg is the bundled log engine as a server, and the tools to look after it or after any Kafka cluster.
 //
 //	thalweg serve -dir data                        the engine, on 127.0.0.1:9092
+//	thalweg serve -print-config >thalweg.toml      its settings as a file for -config
 //	thalweg topics create lines -partitions 4
 //	thalweg produce lines -key-separator : <file
 //	thalweg consume lines -from-beginning -to-end

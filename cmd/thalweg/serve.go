@@ -102,6 +102,10 @@ func (*serve) Help() string {
 
 // Run carries the command out.
 func (c *serve) Run(s session, line *kong.Context) (err error) {
+	cfg := engine.Defaults()
+	if err := c.put(&cfg); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
 	if c.PrintConfig {
 		return printConfig(s.out, settings(line.Selected()))
 	}
@@ -110,12 +114,8 @@ func (c *serve) Run(s session, line *kong.Context) (err error) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	logger := logTo(s, c.JSON, c.Verbose)
-	cfg := engine.Defaults()
 	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
 	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
-	if err := c.put(&cfg); err != nil {
-		return fmt.Errorf("serve: %w", err)
-	}
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("serve: %w: choose another -listen, or stop who has it", err)

@@ -44,7 +44,10 @@ func (c *Config) fill() error {
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
-	}{{&c.MinSessionTimeout, 6 * time.Second}, {&c.MaxSessionTimeout, 30 * time.Minute}} {
+	}{
+		{&c.MinSessionTimeout, 6 * time.Second}, {&c.MaxSessionTimeout, 30 * time.Minute},
+		{&c.ConsumerSession, 45 * time.Second}, {&c.ConsumerHeartbeat, 5 * time.Second},
+	} {
 		if *d.value == 0 {
 			*d.value = d.def
 		}
@@ -61,12 +64,16 @@ func (c *Config) fill() error {
 	switch {
 	case c.TransactionVersion < 1 || c.TransactionVersion > 2:
 		return fmt.Errorf("engine: TransactionVersion %d: 1 and 2 are known", c.TransactionVersion)
-	case c.ConsumerHeartbeat < 0 || c.ConsumerSession < 0 || c.ConsumerSession > 0 && c.ConsumerSession <= c.ConsumerHeartbeat:
+	case c.ConsumerHeartbeat < 0 || c.ConsumerSession <= c.ConsumerHeartbeat:
 		return fmt.Errorf("engine: a consumer's session of %s with heartbeats each %s", c.ConsumerSession, c.ConsumerHeartbeat)
 	case c.MinSessionTimeout < 0 || c.MaxSessionTimeout < c.MinSessionTimeout:
 		return fmt.Errorf("engine: session timeouts from %s to %s", c.MinSessionTimeout, c.MaxSessionTimeout)
-	case c.DefaultPartitions < 0 || c.MaxFrame < 0 || c.InitialRebalanceDelay < 0:
-		return fmt.Errorf("engine: negative DefaultPartitions, MaxFrame or InitialRebalanceDelay")
+	case c.DefaultPartitions < 0:
+		return fmt.Errorf("engine: %d partitions for topics that do not say how many", c.DefaultPartitions)
+	case c.MaxFrame < 0:
+		return fmt.Errorf("engine: requests of %d bytes at most", c.MaxFrame)
+	case c.InitialRebalanceDelay < 0:
+		return fmt.Errorf("engine: a first rebalance delayed by %s", c.InitialRebalanceDelay)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,5 +144,19 @@ func TestProduceAndConsumeOverTCP(t *testing.T) {
 	closeEngine(t, e)
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+// What is not said counts by its default, also beside what is.
+func TestConfigMistakes(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"session of 3s with heartbeats each 5s":   {ConsumerSession: 3 * time.Second},
+		"session of 45s with heartbeats each 1m0": {ConsumerHeartbeat: time.Minute},
+		"timeouts from 6s to 1s":                  {MaxSessionTimeout: time.Second},
+		"-1 partitions":                           {DefaultPartitions: -1},
+	} {
+		if err := cfg.fill(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
 	}
 }

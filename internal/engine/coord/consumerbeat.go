@@ -39,12 +39,10 @@ type BeatResult struct {
 
 // Bounds and times of such groups.
 const (
-	maxRegex        = 4 << 10 // bytes
-	maxNames        = 10_000  // topics a member subscribes to by name
-	refreshEvery    = 10 * time.Second
-	lookEvery       = time.Second
-	consumerSession = 45 * time.Second // group.consumer.session.timeout.ms
-	consumerBeat    = 5 * time.Second  // group.consumer.heartbeat.interval.ms
+	maxRegex     = 4 << 10 // bytes
+	maxNames     = 10_000  // topics a member subscribes to by name
+	refreshEvery = 10 * time.Second
+	lookEvery    = time.Second
 )
 
 // Beat answers a member's heartbeat, by which it also joins and leaves, and says what it has (KIP-848).

@@ -6,7 +6,6 @@
 package coord
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -25,8 +24,8 @@ type GroupConfig struct {
 	InitialDelay           time.Duration // of the first rebalance of an empty group
 	MinSession, MaxSession time.Duration
 	OffsetRetention        time.Duration
-	ConsumerSession        time.Duration // of members by KIP-848; 0: 45 s
-	ConsumerBeat           time.Duration // between their heartbeats; 0: 5 s
+	ConsumerSession        time.Duration // of members by KIP-848
+	ConsumerBeat           time.Duration // between their heartbeats
 	Topic                  func(name string) (TopicInfo, bool)
 	TopicNames             func() []string // in order
 	Logf                   func(format string, args ...any)
@@ -54,8 +53,6 @@ type Groups struct {
 
 // OpenGroups replays the partitions of the offsets topic and returns the coordinator.
 func OpenGroups(cfg GroupConfig, dir *log.Dir, partitions []*log.Partition) (*Groups, error) {
-	cfg.ConsumerSession = cmp.Or(cfg.ConsumerSession, consumerSession)
-	cfg.ConsumerBeat = cmp.Or(cfg.ConsumerBeat, consumerBeat)
 	s := &Groups{cfg: cfg, clock: cfg.Clock, dir: dir, groups: map[string]*group{}, txns: map[int64]map[*group]struct{}{}}
 	for _, p := range partitions {
 		s.journals = append(s.journals, journal.New(p, cfg.Clock))
