@@ -246,7 +246,8 @@ func (a *App) decide(f task.Failure) task.Action {
 	}))
 }
 
-// Ready is closed once every task assigned at first has its state.
+// Ready is closed once every task assigned at first has its state. An instance for which there is no task, as there are more
+// instances than partitions or no topic of a pattern yet, is ready when the group has said so.
 func (a *App) Ready() <-chan struct{} { return a.ready }
 
 // State is a stage in an app's life.

@@ -66,6 +66,40 @@ func start(t *testing.T, define func(*topology.Builder), cfg stream.Config) (*st
 	return a, stop
 }
 
+// ready waits until apps are.
+func ready(t *testing.T, apps ...*stream.App) {
+	t.Helper()
+	ctx := limit(t)
+	for i, a := range apps {
+		select {
+		case <-a.Ready():
+		case <-ctx.Done():
+			t.Fatalf("instance %d does not become ready", i)
+		}
+	}
+}
+
+// TestInstancesWithoutTasksAreReady starts more instances than there are partitions.
+func TestInstancesWithoutTasksAreReady(t *testing.T) {
+	broker := freePort(t)
+	one := lines
+	one.Partitions = 1
+	define := func(b *topology.Builder) {
+		stream.From(b, one).To(topology.NewTopic("copies", serde.None, serde.String))
+	}
+	a, stopA := start(t, define, stream.Config{Dir: t.TempDir(), Listen: broker})
+	ready(t, a)
+	cfg := stream.Config{Brokers: []string{broker}, CreateTopics: true}
+	cfg.Dir = t.TempDir()
+	b, stopB := start(t, define, cfg)
+	cfg.Dir = t.TempDir()
+	c, stopC := start(t, define, cfg)
+	ready(t, b, c)
+	if err := errors.Join(stopC(), stopB(), stopA()); err != nil { // the first has the engine
+		t.Error(err)
+	}
+}
+
 // TestAppCountsOnTheBundledEngine feeds an app, reads its results, and does so again after a restart in the same directory.
 func TestAppCountsOnTheBundledEngine(t *testing.T) {
 	cfg := stream.Config{Dir: t.TempDir(), Workers: 2}

@@ -60,7 +60,8 @@ func TestAppReadsTopicsThatCome(t *testing.T) {
 	}
 	cfg := stream.Config{Dir: t.TempDir(), Workers: 2, Listen: broker}
 	a, stopA := start(t, define, cfg)
-	_, stopB := start(t, define, stream.Config{Dir: t.TempDir(), Workers: 1, Brokers: []string{broker}, CreateTopics: true})
+	b, stopB := start(t, define, stream.Config{Dir: t.TempDir(), Workers: 1, Brokers: []string{broker}, CreateTopics: true})
+	ready(t, a, b) // with nothing to read
 	sum := int64(0)
 	for round, name := range []string{"rome", "oslo", "rome", "bonn", "rome"} {
 		to := ordersOf(name)

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 	"sync"
 
@@ -29,7 +28,7 @@ type balancer struct {
 	standings func() map[string]Standing
 
 	mu    sync.Mutex
-	given []Copy // by the last assignment
+	given given // by the last assignment
 }
 
 // protocolName names the assignment: members of other kinds cannot join the group.
@@ -73,11 +72,11 @@ func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, e
 	return m, nil
 }
 
-// held returns the copies of the last assignment.
-func (b *balancer) held() []Copy {
+// held returns what the last assignment gave beside partitions.
+func (b *balancer) held() given {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.given)
+	return b.given
 }
 
 func (b *balancer) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.GroupMemberBalancer, map[string]struct{}, error) {
@@ -141,7 +140,15 @@ func (r *roster) plan(cb *kgo.ConsumerBalancer) kgo.IntoSyncAssignment {
 		give(p.standby[u], false)
 		give(p.warmUp[u], true)
 	}
+	whole := plan.sizes()
 	plan.AdjustCooperative(cb)
+	for member, n := range plan.sizes() {
+		if n < whole[member] {
+			g := plan.given[member]
+			g.More = true
+			plan.given[member] = g
+		}
+	}
 	return plan
 }
 
@@ -151,12 +158,24 @@ type planned struct {
 	given map[string]given // by member
 }
 
+// sizes are how many partitions each member is to have.
+func (p planned) sizes() map[string]int {
+	m := map[string]int{}
+	for member, topics := range p.AsMemberIDMap() {
+		m[member] = 0
+		for _, ps := range topics {
+			m[member] += len(ps)
+		}
+	}
+	return m
+}
+
 // IntoSyncAssignment implements kgo.IntoSyncAssignment.
 func (p planned) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment {
 	as := p.BalancePlan.IntoSyncAssignment()
 	for i := range as {
 		var a kmsg.ConsumerMemberAssignment
-		if g := p.given[as[i].MemberID]; len(g.Copies) > 0 && a.ReadFrom(as[i].MemberAssignment) == nil {
+		if g, ok := p.given[as[i].MemberID]; ok && a.ReadFrom(as[i].MemberAssignment) == nil {
 			a.UserData = userData(g)
 			as[i].MemberAssignment = a.AppendTo(nil)
 		}

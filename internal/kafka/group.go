@@ -25,8 +25,9 @@ type GroupConfig struct {
 
 	// The callbacks come one at a time from the member's own goroutine. While Revoked runs, the partitions stay the
 	// member's and its heartbeats go on; after Lost others may have them already. Assigned is called at the end of every
-	// rebalance, though nothing may have been added, with all copies that the member is to have.
-	Assigned      func(ctx context.Context, places []Place, copies []Copy)
+	// rebalance, though nothing may have been added, with all copies that the member is to have; more says that others have to
+	// give back first what the next rebalance brings.
+	Assigned      func(ctx context.Context, places []Place, copies []Copy, more bool)
 	Revoked, Lost func(ctx context.Context, places []Place)
 	// Failed is called when the member cannot go on.
 	Failed func(error)
@@ -54,7 +55,8 @@ func (c *Client) Join(cfg GroupConfig) (*Member, error) {
 	}
 	b := &balancer{units: cfg.Assign, copies: cfg.Copies, addr: cfg.Addr, rack: c.cfg.Rack, standings: cfg.Standings}
 	assigned := func(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
-		cfg.Assigned(ctx, places(parts), b.held())
+		g := b.held()
+		cfg.Assigned(ctx, places(parts), g.Copies, g.More)
 	}
 	opts := append(c.options(),
 		kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics...), kgo.InstanceID(cfg.Instance), kgo.SessionTimeout(cfg.Session),

@@ -31,7 +31,7 @@ func (c *Client) Peers(ctx context.Context, group string) (ps []Peer, err error)
 			p.Addr = parseTold(meta.UserData).Addr
 		}
 		if a, ok := m.Assigned.AsConsumer(); ok {
-			p.Copies = parseGiven(a.UserData)
+			p.Copies = parseGiven(a.UserData).Copies
 			for _, t := range a.Topics {
 				for _, i := range t.Partitions {
 					p.Places = append(p.Places, Place{t.Topic, i})

@@ -249,8 +249,45 @@ func TestBalancerTellsMembersOfTheirCopies(t *testing.T) {
 			own, other = 1, "0_0"
 		}
 		got, err := b.ParseSyncAssignment(as.MemberAssignment)
-		if err != nil || !reflect.DeepEqual(got, map[string][]int32{"in": {own}}) || !reflect.DeepEqual(b.held(), []Copy{{other, false}}) {
+		if err != nil || !reflect.DeepEqual(got, map[string][]int32{"in": {own}}) || !reflect.DeepEqual(b.held(), given{Copies: []Copy{{other, false}}}) {
 			t.Errorf("%s is given %v and copies %v, %v", as.MemberID, got, b.held(), err)
+		}
+	}
+}
+
+// TestBalancerSaysThatMoreComes has a member without anything join two that have all: what it is to have must be given back first.
+func TestBalancerSaysThatMoreComes(t *testing.T) {
+	for units, want := range map[int]bool{3: true, 2: false} { // two units are for those who have them
+		stateless := unitsOf(units)
+		for i := range stateless {
+			stateless[i].Stateful = false
+		}
+		b := &balancer{units: func(map[string]int32) []Unit { return stateless }, standings: func() map[string]Standing { return nil }}
+		first := []int32{0, 2}[:units-1]
+		owned := []map[string][]int32{{"in": first}, {"in": {1}}, nil}
+		for generation := int32(1); ; generation++ {
+			var ms []kmsg.JoinGroupResponseMember
+			for i, o := range owned {
+				ms = append(ms, kmsg.JoinGroupResponseMember{MemberID: string(rune('a' + i)), ProtocolMetadata: b.JoinGroupMetadata([]string{"in"}, o, generation)})
+			}
+			cb, err := kgo.NewConsumerBalancer(b, ms)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, as := range b.Balance(cb, map[string]int32{"in": int32(units)}).IntoSyncAssignment() {
+				if owned[i], err = b.ParseSyncAssignment(as.MemberAssignment); err != nil {
+					t.Fatal(err)
+				}
+				if more := b.held().More; more != (want && generation == 1 && as.MemberID == "c") {
+					t.Errorf("%d units, generation %d: member %s is told %v", units, generation, as.MemberID, more)
+				}
+			}
+			if generation == 2 {
+				break
+			}
+		}
+		if got := len(owned[2]) == 1; got != want {
+			t.Errorf("%d units: the new member has %v", units, owned[2])
 		}
 	}
 }

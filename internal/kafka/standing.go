@@ -35,6 +35,8 @@ type told struct {
 // given is what a member is given beside partitions, the user data of its assignment, in the same form.
 type given struct {
 	Copies []Copy `json:"copies,omitempty"`
+	// More says that partitions of the member's are still with others, who give them back for the next rebalance.
+	More bool `json:"more,omitempty"`
 }
 
 // userDataVersion begins user data: JSON follows, of which fields that are not known are passed over.
@@ -59,10 +61,9 @@ func parseTold(data []byte) (t told) {
 }
 
 // parseGiven reads what a member is given beside partitions. What another version has written stands for nothing.
-func parseGiven(data []byte) []Copy {
-	var g given
+func parseGiven(data []byte) (g given) {
 	if len(data) == 0 || data[0] != userDataVersion || json.Unmarshal(data[1:], &g) != nil {
-		return nil
+		return given{}
 	}
-	return g.Copies
+	return g
 }

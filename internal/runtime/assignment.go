@@ -114,14 +114,18 @@ func (in *Instance) keyOf(p kafka.Place) (taskKey, *edge.Sub, bool) {
 	return taskKey{}, nil, false
 }
 
-// assigned takes partitions in: a task begins once all it reads is here. Copies are made of what else the group says.
-func (in *Instance) assigned(ctx context.Context, ps []kafka.Place, copies []kafka.Copy) {
+// assigned takes partitions in: a task begins once all it reads is here. Copies are made of what else the group says. An
+// instance that is given nothing, and will not be, is ready.
+func (in *Instance) assigned(ctx context.Context, ps []kafka.Place, copies []kafka.Copy, more bool) {
 	in.bindPlaces(ctx, ps)
 	grown := in.takeIn(ps)
 	for key, more := range grown {
 		in.widen(key, more)
 	}
 	in.copies.want(copies)
+	if !more {
+		in.checkReady()
+	}
 }
 
 // takeIn is assigned but for places of tasks that run without them, which it returns.

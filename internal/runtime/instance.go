@@ -193,6 +193,9 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 	if err := in.join(); err != nil {
 		return errors.Join(err, in.stop())
 	}
+	if len(in.plan.sources) == 0 { // the group asks members without topics for nothing
+		in.checkReady()
+	}
 	in.wg.Go(in.attend)
 	in.beginMoving()
 	in.wg.Go(in.purge)
