@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/batch"
@@ -20,7 +21,9 @@ const (
 	queuedLimit = 32 << 20  // bytes sealed and not yet acknowledged: then Append waits
 )
 
-// Producer writes batches with its own requests: a transactional one under a lasting id, or an idempotent one.
+// Producer writes batches with its own requests: a transactional one under a lasting id, or an idempotent one. It has
+// connections of its own, as a broker answers the requests of one connection in turn and each may wait for replicas or the disk:
+// workers that shared one would commit one after the other.
 //
 //	Init → { Append … → Commit | Abort } … → Close
 //
@@ -35,8 +38,9 @@ type Producer struct {
 	id      string // transactional id; "": idempotent only
 	timeout time.Duration
 
-	mu         sync.Mutex // protects following fields
-	cond       sync.Cond  // something was acknowledged, or failed
+	mu         sync.Mutex  // protects following fields
+	cl         *kgo.Client // from the first Init on
+	cond       sync.Cond   // something was acknowledged, or failed
 	who        identity
 	parts      map[Place]*outgoing
 	queued     int   // bytes sealed and not acknowledged
@@ -89,6 +93,33 @@ func (p *Producer) Close() {
 	p.cancel()
 	_ = p.fail(errClosed) // whoever waits in Append or Flush
 	<-p.done
+	if cl := p.connections(); cl != nil {
+		cl.Close()
+	}
+}
+
+// connections returns the producer's own, which are there from the first Init on.
+func (p *Producer) connections() *kgo.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cl
+}
+
+// connect makes the producer's connections; they are opened by the first requests.
+func (p *Producer) connect() (*kgo.Client, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	if p.cl == nil {
+		cl, err := p.c.connections()
+		if err != nil {
+			return nil, err
+		}
+		p.cl = cl
+	}
+	return p.cl, nil
 }
 
 // errClosed is of a producer that is used after Close.
@@ -97,6 +128,10 @@ var errClosed = fmt.Errorf("%w: the producer is closed", ErrAborted)
 // Init gets the producer an id and an epoch of its own, and aborts what an earlier holder of its id has left open. It
 // names no epoch it had before: a transaction that timed out has taken that away.
 func (p *Producer) Init(ctx context.Context) error {
+	cl, err := p.connect()
+	if err != nil {
+		return err
+	}
 	for {
 		req := kmsg.NewPtrInitProducerIDRequest()
 		req.ProducerID, req.ProducerEpoch = -1, -1
@@ -104,7 +139,7 @@ func (p *Producer) Init(ctx context.Context) error {
 			req.TransactionalID = kmsg.StringPtr(p.id)
 			req.TransactionTimeoutMillis = int32(p.timeout.Milliseconds())
 		}
-		resp, err := req.RequestWith(ctx, p.c.cl)
+		resp, err := req.RequestWith(ctx, cl)
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
@@ -369,7 +404,7 @@ func (p *Producer) addOffsets(ctx context.Context, group string) error {
 		req := kmsg.NewPtrAddOffsetsToTxnRequest()
 		who := p.identity()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = p.id, who.id, who.epoch, group
-		resp, err := req.RequestWith(ctx, p.c.cl)
+		resp, err := req.RequestWith(ctx, p.connections())
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
@@ -414,7 +449,7 @@ func (p *Producer) commitOffsets(ctx context.Context, g Generation, ps []Positio
 		r.Partition, r.Offset, r.Metadata, r.LeaderEpoch = o.Partition, o.Offset, kmsg.StringPtr(o.Metadata), -1
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, r)
 	}
-	resp, err := req.RequestWith(ctx, p.c.cl)
+	resp, err := req.RequestWith(ctx, p.connections())
 	if err != nil {
 		return err
 	}
@@ -501,7 +536,7 @@ func (p *Producer) endTxn(ctx context.Context) error {
 	req := kmsg.NewPtrEndTxnRequest()
 	who := p.identity()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = p.id, who.id, who.epoch, true
-	resp, err := req.RequestWith(ctx, p.c.cl)
+	resp, err := req.RequestWith(ctx, p.connections())
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}

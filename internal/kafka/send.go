@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -86,9 +87,14 @@ func (p *Producer) ship(ps []parcel, who identity, fresh bool) (again bool, err 
 			return false, err
 		}
 	}
+	if fresh {
+		if _, err := p.c.askTopics(p.ctx, p.connections(), topicsOf(ps)); err != nil {
+			return true, nil
+		}
+	}
 	byLeader := map[int32][]parcel{}
 	for _, x := range ps {
-		t, leader, err := p.c.leader(p.ctx, x.part.Topic, x.part.Partition, fresh)
+		t, leader, err := p.c.leader(p.ctx, x.part.Topic, x.part.Partition, false)
 		if err != nil {
 			if errors.Is(err, ErrNoTopic) {
 				return false, err
@@ -120,6 +126,16 @@ func (p *Producer) ship(ps []parcel, who identity, fresh bool) (again bool, err 
 	return again, err
 }
 
+func topicsOf(ps []parcel) []string {
+	var names []string
+	for _, x := range ps {
+		if !slices.Contains(names, x.part.Topic) {
+			names = append(names, x.part.Topic)
+		}
+	}
+	return names
+}
+
 // produce sends parcels to one broker and settles those that are acknowledged.
 func (p *Producer) produce(leader int32, ps []parcel) (again bool, err error) {
 	req := kmsg.NewPtrProduceRequest()
@@ -145,7 +161,7 @@ func (p *Producer) produce(leader int32, ps []parcel) (again bool, err error) {
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, r)
 		byPlace[x.part.Place] = x
 	}
-	kresp, err := p.c.cl.Broker(int(leader)).Request(p.ctx, req)
+	kresp, err := p.connections().Broker(int(leader)).Request(p.ctx, req)
 	if err != nil {
 		if retriable(err) && p.ctx.Err() == nil {
 			return true, nil
@@ -254,7 +270,7 @@ func (p *Producer) addPartitions(ps []parcel, who identity) error {
 			t.Topic, t.Partitions = topic, parts
 			req.Topics = append(req.Topics, t)
 		}
-		resp, err := req.RequestWith(p.ctx, p.c.cl)
+		resp, err := req.RequestWith(p.ctx, p.connections())
 		if err == nil {
 			err = addedError(resp)
 		}
