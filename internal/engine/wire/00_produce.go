@@ -98,7 +98,7 @@ func (p *production) partition(t *meta.Topic, rp *kmsg.ProduceRequestTopicPartit
 	if err == nil {
 		return
 	}
-	sp.ErrorCode = int16(errorCode(err))
+	sp.ErrorCode = int16(p.told(errorCode(err)))
 	var rejected *rejection
 	if errors.As(err, &rejected) {
 		sp.ErrorMessage = &rejected.text
@@ -145,7 +145,7 @@ func (p *production) durable(ctx context.Context) error {
 		parts := p.resp.Topics[i].Partitions
 		for j := range parts {
 			if parts[j].ErrorCode == 0 {
-				parts[j].ErrorCode = int16(code.KafkaStorageError)
+				parts[j].ErrorCode = int16(p.told(code.KafkaStorageError))
 				parts[j].BaseOffset, parts[j].LogAppendTime, parts[j].LogStartOffset = -1, -1, -1
 			}
 		}

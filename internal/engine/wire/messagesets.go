@@ -49,6 +49,21 @@ func conversionCode(err error) code.Code {
 	return code.CorruptMessage
 }
 
+// told returns an error as clients of message sets know it. Brokers have told them so, and some have a table of codes and
+// end where one is not in it.
+func (r *request) told(c code.Code) code.Code {
+	if r.version >= firstProduced {
+		return c
+	}
+	switch c {
+	case code.InvalidRecord, code.UnsupportedCompression:
+		return code.CorruptMessage
+	case code.KafkaStorageError:
+		return code.NotLeaderForPartition
+	}
+	return c
+}
+
 // messageSets are what a fetch needs in order to answer with message sets.
 type messageSets struct {
 	down legacy.Down
@@ -120,7 +135,7 @@ func (f *fetching) readSets() {
 			left = max(left-len(set), 0)
 			f.keep(set)
 		} else if err != nil {
-			p.answ.ErrorCode = int16(errorCode(err))
+			p.answ.ErrorCode = int16(f.told(errorCode(err)))
 		}
 	}
 }
