@@ -390,3 +390,48 @@ func TestOldListOffsets(t *testing.T) {
 		}
 	}
 }
+
+// TestOldestGroupRequests joins, commits and asks by the first versions of everything.
+func TestOldestGroupRequests(t *testing.T) {
+	e := open(t, withLegacy())
+	createTopic(t, e, "words", 1, nil)
+	for version := range int16(2) {
+		g := fmt.Sprintf("group-%d", version)
+		join := kmsg.NewPtrJoinGroupRequest()
+		join.Group, join.ProtocolType, join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = g, "consumer", 5000, 5000
+		p := kmsg.NewJoinGroupRequestProtocol()
+		p.Name, p.Metadata = "range", []byte{1}
+		join.Protocols = append(join.Protocols, p)
+		joined := rawRequest(t, e, join, version).(*kmsg.JoinGroupResponse)
+		if joined.ErrorCode != 0 || joined.MemberID == "" || joined.LeaderID != joined.MemberID || len(joined.Members) != 1 {
+			t.Fatalf("version %d: %+v", version, joined)
+		}
+		sync := kmsg.NewPtrSyncGroupRequest()
+		sync.Group, sync.MemberID, sync.Generation = g, joined.MemberID, joined.Generation
+		sync.GroupAssignment = []kmsg.SyncGroupRequestGroupAssignment{{MemberID: joined.MemberID, MemberAssignment: []byte{7}}}
+		if got := rawRequest(t, e, sync, 0).(*kmsg.SyncGroupResponse); got.ErrorCode != 0 || !bytes.Equal(got.MemberAssignment, []byte{7}) {
+			t.Fatalf("version %d: %+v", version, got)
+		}
+		commit := kmsg.NewPtrOffsetCommitRequest()
+		commit.Group, commit.MemberID, commit.Generation = g, joined.MemberID, joined.Generation
+		if version == 0 { // which has no member, so its group has to be empty
+			leave := kmsg.NewPtrLeaveGroupRequest()
+			leave.Group, leave.MemberID = g, joined.MemberID
+			if got := rawRequest(t, e, leave, 0).(*kmsg.LeaveGroupResponse).ErrorCode; got != 0 {
+				t.Fatal(code.Code(got))
+			}
+		}
+		part := kmsg.NewOffsetCommitRequestTopicPartition()
+		part.Offset, part.Metadata = 5+int64(version), kmsg.StringPtr("note")
+		commit.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "words", Partitions: []kmsg.OffsetCommitRequestTopicPartition{part}}}
+		if got := rawRequest(t, e, commit, version).(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode; got != 0 {
+			t.Fatalf("version %d: %v", version, code.Code(got))
+		}
+		fetch := kmsg.NewPtrOffsetFetchRequest()
+		fetch.Group, fetch.Topics = g, []kmsg.OffsetFetchRequestTopic{{Topic: "words", Partitions: []int32{0, 1}}}
+		got := rawRequest(t, e, fetch, version).(*kmsg.OffsetFetchResponse).Topics[0].Partitions
+		if len(got) != 2 || got[0].Offset != part.Offset || *got[0].Metadata != "note" || got[1].Offset != -1 || got[0].ErrorCode != 0 {
+			t.Errorf("version %d: %+v", version, got)
+		}
+	}
+}

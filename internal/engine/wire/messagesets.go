@@ -101,8 +101,11 @@ func (f *fetching) pass(p *fetched) {
 	}
 }
 
-// readRaw reads batches into a buffer that is used again.
+// readRaw reads batches into a buffer that is used again, by other requests too.
 func (f *fetching) readRaw(p *fetched, from int64, most int, one bool) (log.Chunk, error) {
+	if f.sets.raw == nil {
+		f.sets.raw = getBuffer(markerBytes)
+	}
 	c, err := p.log.Read(log.Read{Offset: from, Max: int32(most), MinOne: one, Committed: f.committed(), Buf: f.sets.raw[:0]})
 	f.sets.raw = c.Data
 	return c, err
@@ -138,6 +141,7 @@ func (f *fetching) readSets() {
 			p.answ.ErrorCode = int16(f.told(errorCode(err)))
 		}
 	}
+	f.buffers, f.sets.raw = append(f.buffers, f.sets.raw), nil
 }
 
 // begin returns the partition that is read first. Before version 3 clients do not say which should be, so it is another with
