@@ -138,20 +138,24 @@ func check(t *testing.T, what string, got, want []record, timed bool) {
 	}
 }
 
-// build seals records whose offsets may have gaps, as the cleaner leaves them.
-func build(t testing.TB, records []record, s batch.Seal) []byte {
+// build seals records whose offsets may have gaps, at the end below end too, as the cleaner leaves them.
+func build(t testing.TB, records []record, end int64, s batch.Seal) []byte {
 	t.Helper()
 	var b batch.Builder
 	kept := map[int64]bool{}
 	next := s.BaseOffset
-	for _, r := range records {
-		for ; next < r.offset; next++ {
-			b.Append(r.time, nil, []byte("to be left out"), nil)
+	fill := func(to int64) {
+		for ; next < to; next++ {
+			b.Append(1, nil, []byte("to be left out"), nil)
 		}
+	}
+	for _, r := range records {
+		fill(r.offset)
 		b.Append(r.time, r.key, r.value, batch.AppendHeaders(nil, []batch.KV{{Key: "h", Value: []byte("v")}}))
 		kept[r.offset] = true
 		next = r.offset + 1
 	}
+	fill(end)
 	s.ProducerID, s.ProducerEpoch, s.BaseSequence = -1, -1, -1
 	out, err := b.Finish(s)
 	if err != nil {
@@ -207,6 +211,9 @@ func TestUpTakesWhatClientsWrite(t *testing.T) {
 	}
 	broken := compressed(t, batch.LZ4, plain(0))
 	broken[len(lz4Magic)+2] ^= 0x5a
+	sized := bytes.Clone(broken[:len(lz4Magic)+2])
+	sized[len(lz4Magic)] |= lz4ContentSize
+	sized = append(binary.LittleEndian.AppendUint64(sized, uint64(len(plain(0)))), broken[len(lz4Magic)+2:]...)
 	framed := []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1}
 	for data := plain(1); len(data) > 0; {
 		n := min(20, len(data))
@@ -229,6 +236,7 @@ func TestUpTakesWhatClientsWrite(t *testing.T) {
 		timed bool
 	}{
 		"lz4 whose header's checksum is Kafka's of old": {wrapper(0, batch.LZ4, broken), some, false},
+		"the same with the content's size":              {wrapper(0, batch.LZ4, sized), some, false},
 		"snappy in Java's frames":                       {wrapper(1, batch.Snappy, framed), some, true},
 		"offsets -1, as pykafka's are":                  {offset(-1), some, true},
 		"offsets far from 0":                            {offset(1 << 40), some, true},
@@ -276,6 +284,8 @@ func TestUpRefuses(t *testing.T) {
 	}
 	longKey := bytes.Clone(good)
 	binary.BigEndian.PutUint32(longKey[fixed+stamp-8:], 4)
+	tailed := append(bytes.Clone(good), 0)
+	binary.BigEndian.PutUint32(tailed[posSize:], uint32(len(tailed)-overhead))
 	for name, test := range map[string]struct {
 		set  []byte
 		want error
@@ -288,6 +298,7 @@ func TestUpRefuses(t *testing.T) {
 		"a size of nothing":                   {changed(posSize+3, 0), batch.ErrCorrupt},
 		"a negative size":                     {changed(posSize, 0xff), batch.ErrCorrupt},
 		"a key longer than it is":             {rechecked(longKey), batch.ErrCorrupt},
+		"a byte behind the value":             {rechecked(tailed), batch.ErrCorrupt},
 		"format 2 in a set":                   {rechecked(changed(posMagic, 2)), batch.ErrMagic},
 		"zstd":                                {rechecked(changed(posMagic+1, 4)), batch.ErrCodec},
 		"codec 7":                             {rechecked(changed(posMagic+1, 7)), batch.ErrCodec},
@@ -320,7 +331,7 @@ func TestDown(t *testing.T) {
 	next := int64(100)
 	add := func(n, gap int, c batch.Codec) {
 		some := random(rng, n, next, gap)
-		log = append(log, build(t, some, batch.Seal{Codec: c, BaseOffset: next})...)
+		log = append(log, build(t, some, next+int64(n), batch.Seal{Codec: c, BaseOffset: next})...)
 		all, next = append(all, some...), next+int64(n)
 	}
 	marker := func() {
@@ -331,7 +342,7 @@ func TestDown(t *testing.T) {
 	for _, c := range append(codecs, batch.Zstd) {
 		add(10, 0, c)
 		marker()
-		add(12, 3, c)
+		add(13, 3, c) // the last of which is left out
 	}
 	marker()
 	for format := int8(0); format <= 1; format++ {
@@ -384,7 +395,7 @@ func TestDown(t *testing.T) {
 
 // TestDownOfLogAppendTime has the time and its kind in format 1.
 func TestDownOfLogAppendTime(t *testing.T) {
-	b := build(t, []record{{0, 5, nil, []byte("a")}, {1, 6, nil, []byte("b")}}, batch.Seal{})
+	b := build(t, []record{{0, 5, nil, []byte("a")}, {1, 6, nil, []byte("b")}}, 0, batch.Seal{})
 	batch.SetTimestampType(b, true, 77)
 	d := Down{Format: 1}
 	got, _, err := d.Append(nil, b, 1, Room{All: 1 << 20})
@@ -399,8 +410,8 @@ func TestDownOfLogAppendTime(t *testing.T) {
 
 // TestDownRefusesDamage: what has rotted must not get a sound checksum. What comes before it is returned.
 func TestDownRefusesDamage(t *testing.T) {
-	good := build(t, []record{{0, 5, nil, []byte("a")}}, batch.Seal{})
-	rotten := build(t, []record{{1, 5, nil, []byte("b")}}, batch.Seal{BaseOffset: 1})
+	good := build(t, []record{{0, 5, nil, []byte("a")}}, 0, batch.Seal{})
+	rotten := build(t, []record{{1, 5, nil, []byte("b")}}, 0, batch.Seal{BaseOffset: 1})
 	rotten[len(rotten)-2] ^= 1
 	d := Down{Format: 1}
 	got, _, err := d.Append(nil, append(good, rotten...), 0, Room{All: 1 << 20})

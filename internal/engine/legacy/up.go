@@ -63,9 +63,6 @@ func (u *upward) add(m *kmsg.MessageV1) error {
 	if err != nil {
 		return err
 	}
-	if len(inner) == 0 {
-		return fmt.Errorf("%w: wrapper without a message", batch.ErrCorrupt)
-	}
 	u.codec = codec(m)
 	for len(inner) > 0 {
 		in, size, err := parse(inner)

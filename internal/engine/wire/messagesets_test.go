@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -33,7 +34,7 @@ func appendRecords(t *testing.T, s *Server, topic string, codec batch.Codec, val
 }
 
 // fetchSets reads topics from their starts as an old client does; most bounds the response.
-func fetchSets(t *testing.T, s *Server, version int16, correlation, most int32, topics ...string) []kmsg.FetchResponseTopicPartition {
+func fetchSets(t *testing.T, s *Server, version int16, correlation, most int32, topics ...string) (all []kmsg.FetchResponseTopicPartition, buffers int) {
 	t.Helper()
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(version)
@@ -53,11 +54,10 @@ func fetchSets(t *testing.T, s *Server, version int16, correlation, most int32, 
 	if err := f.run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	var all []kmsg.FetchResponseTopicPartition
 	for i := range f.resp.Topics {
 		all = append(all, f.resp.Topics[i].Partitions...)
 	}
-	return all
+	return all, len(f.buffers)
 }
 
 // TestEveryPartitionHasItsTurn has room for one message in a response: before version 3 each partition comes to be the
@@ -75,7 +75,8 @@ func TestEveryPartitionHasItsTurn(t *testing.T) {
 	}
 	for version := range int16(4) {
 		for correlation := range int32(6) {
-			for i, p := range fetchSets(t, s, version, correlation, 1, topics...) {
+			parts, _ := fetchSets(t, s, version, correlation, 1, topics...)
+			for i, p := range parts {
 				served := i == int(correlation)%3
 				if version == 3 {
 					served = i == 0
@@ -88,16 +89,26 @@ func TestEveryPartitionHasItsTurn(t *testing.T) {
 	}
 }
 
+// TestALargeMessageIsReturnedWhole: each partition has one, beyond what is asked of it, if the response has room.
+func TestALargeMessageIsReturnedWhole(t *testing.T) {
+	s := newTestServer(t)
+	appendRecords(t, s, "t", batch.None, make([]byte, 300), make([]byte, 300))
+	parts, _ := fetchSets(t, s, 3, 0, 900, "t", "t", "t")
+	for i, want := range []int{334, 334, 0} {
+		if got := len(parts[i].RecordBatches); got != want {
+			t.Errorf("partition %d has %d bytes, want %d", i, got, want)
+		}
+	}
+}
+
 // TestABombIsNotReadAgainAndAgain names a partition with a batch that decompresses to much a thousand times.
 func TestABombIsNotReadAgainAndAgain(t *testing.T) {
 	s := newTestServer(t)
 	appendRecords(t, s, "t", batch.Gzip, []byte("small"), make([]byte, 32<<20))
-	topics := make([]string, 1000)
-	for i := range topics {
-		topics[i] = "t"
-	}
+	topics := slices.Repeat([]string{"t"}, 1000)
 	read := 0
-	for _, p := range fetchSets(t, s, 2, 0, maxFetchBytes, topics...) {
+	parts, _ := fetchSets(t, s, 2, 0, maxFetchBytes, topics...)
+	for _, p := range parts {
 		if len(p.RecordBatches) > 0 {
 			read++
 		}
@@ -110,20 +121,20 @@ func TestABombIsNotReadAgainAndAgain(t *testing.T) {
 // TestSetsShareABuffer: a small answer for each of many partitions must not cost each a buffer.
 func TestSetsShareABuffer(t *testing.T) {
 	s := newTestServer(t)
-	appendRecords(t, s, "t", batch.None, []byte("small"))
-	topics := make([]string, 2000)
-	for i := range topics {
-		topics[i] = "t"
+	if _, err := s.meta.Create(meta.Spec{Name: "u", Partitions: 1, Replicas: 1}); err != nil {
+		t.Fatal(err)
 	}
-	before := allocated()
-	parts := fetchSets(t, s, 2, 0, maxFetchBytes, topics...)
-	n := allocated() - before
+	topics := slices.Repeat([]string{"t", "u"}, 1000)
+	for _, topic := range topics[:2] {
+		appendRecords(t, s, topic, batch.None, []byte("small "+topic))
+	}
+	parts, buffers := fetchSets(t, s, 2, 0, maxFetchBytes, topics...)
 	for i, p := range parts {
-		if !bytes.HasSuffix(p.RecordBatches, []byte("small")) || len(p.RecordBatches) > 60 {
+		if !bytes.HasSuffix(p.RecordBatches, []byte("small "+topics[i/1000])) || len(p.RecordBatches) > 60 { // the answer has all of a topic together
 			t.Fatalf("partition %d has %q", i, p.RecordBatches)
 		}
 	}
-	if len(parts) != len(topics) || n > 8<<20 {
-		t.Errorf("%d partitions cost %d bytes", len(parts), n)
+	if len(parts) != len(topics) || buffers > 100 {
+		t.Errorf("%d partitions are in %d buffers", len(parts), buffers)
 	}
 }
