@@ -16,7 +16,7 @@ import time
 from pykafka import KafkaClient
 from pykafka.common import CompressionType, OffsetType
 
-EACH, PATIENCE, QUIET = 60, 60, 1500  # values, seconds, milliseconds in which nothing comes
+EACH, PATIENCE, QUIET = 60, 30, 800  # values, seconds, milliseconds in which nothing comes
 CODECS = {"none": CompressionType.NONE, "gzip": CompressionType.GZIP, "snappy": CompressionType.SNAPPY, "lz4": CompressionType.LZ4}
 STAMP = datetime.datetime(2020, 1, 2, 3, 4, 5)
 
