@@ -21,13 +21,13 @@ func fileWith(t *testing.T, text string) string {
 func TestPrintedConfigReadsBack(t *testing.T) {
 	for _, args := range [][]string{nil, {
 		"-listen", "127.0.0.1:0", "-acls", "-super-user", `CN=ann\,O=x,root`, "-no-clamp-replication", "-partitions", "7", "-flush", "interval",
-		"-wal-bytes", "1537B", "-tail-bytes", "2GiB", "-consumer-session", "1m30s", "-transaction-version", "1", "-cluster-id", `a"b`, "-json",
+		"-wal-bytes", "1537B", "-tail-bytes", "2GiB", "-consumer-session", "1m30s", "-transaction-version", "1", "-cluster-id", `a"b`, "-json", "-legacy",
 	}} {
 		first := works(t, "", append([]string{"serve", "-print-config"}, args...)...)
 		if again := works(t, "", "serve", "-print-config", "-config", fileWith(t, first)); again != first {
 			t.Errorf("printed\n%s\nread back as\n%s", first, again)
 		}
-		if args != nil && !strings.Contains(first, "wal-bytes = '1537B'") {
+		if args != nil && (!strings.Contains(first, "wal-bytes = '1537B'") || !strings.Contains(first, "legacy = true")) {
 			t.Errorf("a flag is not in the file:\n%s", first)
 		}
 		for block := range strings.SplitSeq(strings.TrimSpace(first), "\n\n") {

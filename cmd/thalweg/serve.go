@@ -41,6 +41,7 @@ type serve struct {
 	AutoCreate         bool     `help:"Make topics on first use."`
 	Partitions         int32    `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
+	Legacy             bool     `help:"Serve clients older than Kafka 0.11 too, such as pykafka. Their records are converted, which takes time, and loses headers."`
 	serveLimits        `embed:""`
 	JSON               bool       `help:"Print and log JSON." name:"json"`
 	Verbose            bool       `help:"Log more."`
@@ -116,6 +117,7 @@ func (c *serve) Run(s session, line *kong.Context) (err error) {
 	logger := logTo(s, c.JSON, c.Verbose)
 	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
 	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
+	cfg.Legacy = c.Legacy
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("serve: %w: choose another -listen, or stop who has it", err)

@@ -97,7 +97,7 @@ func (b *Builder) Finish(s Seal) ([]byte, error) {
 	}
 	out := b.buf
 	if s.Codec != None {
-		packed, err := compress(slices.Grow(b.packed[:0], HeaderSize)[:HeaderSize], b.buf[HeaderSize:], s.Codec)
+		packed, err := Compress(slices.Grow(b.packed[:0], HeaderSize)[:HeaderSize], b.buf[HeaderSize:], s.Codec)
 		if err != nil {
 			return nil, err
 		}

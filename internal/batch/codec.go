@@ -83,8 +83,9 @@ var sources = map[Codec]*sync.Pool{
 	}},
 }
 
-// decompress appends the decompressed form of src to dst, at most limit bytes.
-func decompress(dst, src []byte, c Codec, limit int) ([]byte, error) {
+// Decompress appends the decompressed form of src to dst, at most limit bytes: what is more is ErrTooLarge. Snappy may be a
+// block, or Java's framing of many.
+func Decompress(dst, src []byte, c Codec, limit int) ([]byte, error) {
 	if c == Snappy {
 		return unsnap(dst, src, limit)
 	}
@@ -178,8 +179,8 @@ var sinks = map[Codec]*sync.Pool{
 	}},
 }
 
-// compress appends the compressed form of src to dst.
-func compress(dst, src []byte, c Codec) ([]byte, error) {
+// Compress appends the compressed form of src to dst. Snappy is one block.
+func Compress(dst, src []byte, c Codec) ([]byte, error) {
 	if c == Snappy {
 		n := len(dst)
 		dst = slices.Grow(dst, snappy.MaxEncodedLen(len(src)))

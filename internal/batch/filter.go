@@ -40,7 +40,7 @@ func Filter(dst, b []byte, r *Reader, horizon int64, keep func(*Record) bool) ([
 		out = raw
 	default:
 		var err error
-		if out, err = compress(out, raw, h.Codec()); err != nil {
+		if out, err = Compress(out, raw, h.Codec()); err != nil {
 			return dst, 0, err
 		}
 	}

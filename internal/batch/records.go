@@ -48,7 +48,7 @@ func (r *Reader) Reset(b []byte) error {
 		if limit <= 0 {
 			limit = defaultLimit
 		}
-		if r.buf, err = decompress(r.buf[:0], data, h.Codec(), limit); err != nil {
+		if r.buf, err = Decompress(r.buf[:0], data, h.Codec(), limit); err != nil {
 			r.err = err
 			return err
 		}
@@ -69,6 +69,9 @@ func (r *Reader) Reset(b []byte) error {
 
 // Header returns the header of the batch the reader was reset to.
 func (r *Reader) Header() *Header { return &r.h }
+
+// Bytes returns the size of the records of the batch the reader was reset to, decompressed.
+func (r *Reader) Bytes() int { return len(r.data) }
 
 // Next decodes the next record into rec. It returns false at the end or at an error; see Err.
 func (r *Reader) Next(rec *Record) bool {

@@ -23,6 +23,7 @@ type Config struct {
 	ConsumerSession       time.Duration // group.consumer.session.timeout.ms, of groups by KIP-848; 0: 45 s
 	ConsumerHeartbeat     time.Duration // group.consumer.heartbeat.interval.ms; 0: 5 s
 	TransactionVersion    int           // the finalized feature transaction.version, 1 or 2; 0: 2
+	Legacy                bool          // clients older than Kafka 0.11 are served: what they produce and fetch is converted
 	MaxFrame              int32         // bytes of a request (socket.request.max.bytes); 0: 100 MiB
 	ACLs                  bool          // what no ACL allows is refused; clients of this process may do everything
 	SuperUsers            []string      // who may do everything: names they log in by, or subjects of certificates

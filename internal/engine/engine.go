@@ -134,7 +134,7 @@ func (e *Engine) assemble() error {
 	}
 	e.server = wire.NewServer(wire.Config{
 		Clock: e.cfg.Clock, Logger: e.cfg.Logger, AutoCreate: e.cfg.AutoCreate, DefaultPartitions: e.cfg.DefaultPartitions,
-		TransactionVersion: int16(e.cfg.TransactionVersion), MaxFrame: e.cfg.MaxFrame, ClampReplication: e.cfg.ClampReplication,
+		TransactionVersion: int16(e.cfg.TransactionVersion), MaxFrame: e.cfg.MaxFrame, ClampReplication: e.cfg.ClampReplication, Legacy: e.cfg.Legacy,
 		ACLs: e.cfg.ACLs, SuperUsers: principals(e.cfg.SuperUsers),
 	}, e.dir, e.meta, e.groups, e.txns)
 	e.memory = wire.NewMemListener(memoryAddr)

@@ -63,7 +63,7 @@ func TestFramesThatCloseTheConnection(t *testing.T) {
 func TestRandomFrames(t *testing.T) {
 	t.Logf("-seed %d", *seed)
 	r := rand.New(rand.NewPCG(*seed, 3))
-	e := open(t, testConfig())
+	e := open(t, withLegacy())
 	createTopic(t, e, "words", 1, nil)
 	keys := []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 32, 33, 36, 37, 42, 44, 47, 50, 51, 60, 61, 65, 66, 75}
 	for range 500 {

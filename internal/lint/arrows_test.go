@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 
 	"internal/engine":         {"internal/engine/wire"},
 	"internal/engine/metrics": {"internal/engine", "internal/ops/surface"},
-	"internal/engine/wire":    {"internal/engine/coord", "internal/engine/meta"},
+	"internal/engine/wire":    {"internal/engine/coord", "internal/engine/meta", "internal/engine/legacy"},
+	"internal/engine/legacy":  {"internal/batch"}, // no part of the log's format: the wire alone converts
 	"internal/engine/coord":   {"internal/engine/journal", "internal/engine/code"},
 	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code", "internal/engine/auth"},
 	"internal/engine/journal": {"internal/engine/log"},

@@ -15,7 +15,7 @@ import (
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
 
-// Produce: v3-13 (0-2, message sets, are advertised and closed on)
+// Produce: v3-13 (0-2, message sets, are advertised, and closed on without Config.Legacy)
 //
 // Behavior:
 //   - Partitions succeed and fail one by one; a partition named twice is answered twice.
@@ -26,6 +26,7 @@ import (
 //     compression of its own.
 //
 // Version notes:
+//   - v0-2: message sets of either format, or a batch, whatever the version (messagesets.go)
 //   - v7: zstd
 //   - v8: record errors
 //   - v11: an unverified transactional batch is TRANSACTION_ABORTABLE
@@ -97,7 +98,7 @@ func (p *production) partition(t *meta.Topic, rp *kmsg.ProduceRequestTopicPartit
 	if err == nil {
 		return
 	}
-	sp.ErrorCode = int16(errorCode(err))
+	sp.ErrorCode = int16(p.told(errorCode(err)))
 	var rejected *rejection
 	if errors.As(err, &rejected) {
 		sp.ErrorMessage = &rejected.text
@@ -144,7 +145,7 @@ func (p *production) durable(ctx context.Context) error {
 		parts := p.resp.Topics[i].Partitions
 		for j := range parts {
 			if parts[j].ErrorCode == 0 {
-				parts[j].ErrorCode = int16(code.KafkaStorageError)
+				parts[j].ErrorCode = int16(p.told(code.KafkaStorageError))
 				parts[j].BaseOffset, parts[j].LogAppendTime, parts[j].LogStartOffset = -1, -1, -1
 			}
 		}
@@ -183,6 +184,11 @@ func refuse(c code.Code, format string, args ...any) error {
 
 // admit checks a batch as sent and returns it as it is to be stored.
 func (p *production) admit(t *meta.Topic, b []byte) ([]byte, *batch.Header, error) {
+	rules := t.Rules()
+	b, err := p.upgraded(rules, b)
+	if err != nil {
+		return nil, nil, err
+	}
 	h, err := batch.Parse(b)
 	if err != nil {
 		if len(b) > 16 && b[16] != 2 {
@@ -190,7 +196,6 @@ func (p *production) admit(t *meta.Topic, b []byte) ([]byte, *batch.Header, erro
 		}
 		return nil, nil, refuse(code.CorruptMessage, "%s", err)
 	}
-	rules := t.Rules()
 	if h.Size() > int(rules.MaxMessageBytes) {
 		return nil, nil, refuse(code.MessageTooLarge, "batch of %d bytes, the most is %d", h.Size(), rules.MaxMessageBytes)
 	}
@@ -236,13 +241,19 @@ func (p *production) admitHeader(h *batch.Header, size int) error {
 	return nil
 }
 
+// unpacked is the most bytes to which size bytes that a client has sent may decompress.
+func unpacked(size int) int { return max(8<<20, 100*size) }
+
 // recordErrors is the most records named in the answer to a refused batch.
 const recordErrors = 100
+
+// noTimestamp is the time of records whose producer has given them none. Kafka lets it pass whatever the bounds are.
+const noTimestamp = -1
 
 // admitRecords opens the batch: every record must have a key in a compacted topic and a timestamp in bounds. It
 // returns the batch compressed as the topic wants it.
 func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, now int64) ([]byte, error) {
-	reader := batch.Reader{Limit: max(8<<20, 100*len(b))}
+	reader := batch.Reader{Limit: unpacked(len(b))}
 	if err := reader.Reset(b); err != nil {
 		return nil, refuse(code.CorruptMessage, "%s", err)
 	}
@@ -254,7 +265,7 @@ func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, n
 		switch {
 		case rules.Compact && rec.Key == nil:
 			bad.code, text = code.InvalidRecord, "a compacted topic takes no record without a key"
-		case !rules.LogAppendTime && (rec.Timestamp-now > rules.TimestampAfterMs || now-rec.Timestamp > rules.TimestampBeforeMs):
+		case !rules.LogAppendTime && rec.Timestamp != noTimestamp && (rec.Timestamp-now > rules.TimestampAfterMs || now-rec.Timestamp > rules.TimestampBeforeMs):
 			bad.code, text = code.InvalidTimestamp, fmt.Sprintf("timestamp %d is out of bounds", rec.Timestamp)
 		}
 		if text != "" && len(bad.records) < recordErrors {

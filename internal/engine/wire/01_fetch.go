@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Fetch: v4-18
+// Fetch: v4-18 (0-3, message sets, with Config.Legacy alone)
 //
 // Behavior:
 //   - Nothing is returned before it is durable; read_committed ends at the last stable offset and names every aborted
@@ -18,6 +18,7 @@ import (
 //   - Followers' fetches are refused.
 //
 // Version notes:
+//   - v0-3: message sets (messagesets.go); v3: MaxBytes, and the order of partitions counts
 //   - v7: sessions
 //   - v9: leader epochs are checked
 //   - v12: LastFetchedEpoch answers a diverging epoch

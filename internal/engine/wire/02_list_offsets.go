@@ -15,7 +15,8 @@ import (
 //   - Without tiers -4 (earliest local) is the log start, -5 (latest tiered) and -6 (earliest pending upload) are none.
 //
 // Version notes:
-//   - v0: an array of offsets, newest first; here one, and the log start if there is room
+//   - v0: an array of offsets, newest first; here one, and the log start if there is room. Behind the last record there
+//     is the end, not none
 //   - v2: isolation level
 //   - v4: leader epochs
 //   - v7, v8, v9, v11: -3, -4, -5, -6
@@ -87,6 +88,9 @@ func (r *request) listOffset(p *log.Partition, rp *kmsg.ListOffsetsRequestTopicP
 		sp.Offset, sp.Timestamp, ok, err = p.MaxTime()
 	default:
 		sp.Offset, sp.Timestamp, ok, err = p.AtTime(rp.Timestamp, committed)
+	}
+	if err == nil && !ok && r.version == 0 {
+		sp.Offset, ok = end, true
 	}
 	if err != nil || !ok {
 		sp.Offset, sp.Timestamp = -1, -1

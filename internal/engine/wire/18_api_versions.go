@@ -53,7 +53,8 @@ func (r *request) versions(req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsRespon
 	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
 	for _, key := range slices.Sorted(maps.Keys(apis)) {
 		k := kmsg.NewApiVersionsResponseApiKey()
-		k.ApiKey, k.MinVersion, k.MaxVersion = key, apis[key].min, apis[key].max
+		k.ApiKey, k.MaxVersion = key, apis[key].max
+		k.MinVersion, _ = r.lowest(apis[key])
 		resp.ApiKeys = append(resp.ApiKeys, k)
 	}
 	for _, x := range r.features() {

@@ -8,6 +8,7 @@ type api struct {
 	name     string
 	min, max int16 // advertised
 	serve    int16 // lowest version answered; below it the connection is closed
+	legacy   bool  // with Config.Legacy all versions are advertised and answered
 	shape    shape // of the request's body
 	handle   func(*request) kmsg.Response
 	bulk     bool // elements are bounded by the size of the frame alone
@@ -33,12 +34,20 @@ func init() {
 	}
 }
 
+// lowest returns the lowest version of a that s advertises, and the lowest it answers.
+func (s *Server) lowest(a *api) (advertised, answered int16) {
+	if a.legacy && s.cfg.Legacy {
+		return 0, 0
+	}
+	return a.min, a.serve
+}
+
 // table lists what is served. Minima matter as much as maxima: clients of some libraries switch features off, or stop,
 // when the range does not begin where they expect it. Produce 0 to 2 is in the range for that reason alone.
 func table() []api {
 	return []api{
-		{key: 0, name: "Produce", min: 0, max: 13, serve: 3, shape: mustShape(produceShape), handle: produce, bulk: true},
-		{key: 1, name: "Fetch", min: 4, max: 18, shape: mustShape(fetchShape), handle: fetch, bulk: true},
+		{key: 0, name: "Produce", min: 0, max: 13, serve: 3, legacy: true, shape: mustShape(produceShape), handle: produce, bulk: true},
+		{key: 1, name: "Fetch", min: 4, max: 18, legacy: true, shape: mustShape(fetchShape), handle: fetch, bulk: true},
 		{key: 2, name: "ListOffsets", min: 0, max: 11, shape: mustShape(listOffsetsShape), handle: listOffsets},
 		{key: 3, name: "Metadata", min: 0, max: 13, shape: mustShape(metadataShape), handle: metadata},
 		{key: 8, name: "OffsetCommit", min: 0, max: 10, shape: mustShape(offsetCommitShape), handle: offsetCommit},

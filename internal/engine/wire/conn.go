@@ -292,7 +292,7 @@ func (r *request) encode(b []byte) net.Buffers {
 		b = append(b, 0) // no tagged fields in the header
 	}
 	s := spliced{head: b}
-	if resp, ok := r.resp.(*kmsg.FetchResponse); ok && r.version >= 4 {
+	if resp, ok := r.resp.(*kmsg.FetchResponse); ok {
 		s.appendFetch(resp)
 	} else {
 		s.head = r.resp.AppendTo(b)

@@ -33,10 +33,13 @@ func (s *spliced) pieces() net.Buffers {
 	return append(all, s.head[at:])
 }
 
-// appendFetch encodes a fetch response of version 4 or later, field for field as kmsg does.
+// appendFetch encodes a fetch response, field for field as kmsg does.
 func (s *spliced) appendFetch(resp *kmsg.FetchResponse) {
 	v, flexible := resp.Version, resp.IsFlexible()
-	b := kbin.AppendInt32(s.head, resp.ThrottleMillis)
+	b := s.head
+	if v >= 1 {
+		b = kbin.AppendInt32(b, resp.ThrottleMillis)
+	}
 	if v >= 7 {
 		b = kbin.AppendInt32(kbin.AppendInt16(b, resp.ErrorCode), resp.SessionID)
 	}
@@ -62,18 +65,15 @@ func (s *spliced) appendFetch(resp *kmsg.FetchResponse) {
 
 func (s *spliced) appendPartition(b []byte, p *kmsg.FetchResponseTopicPartition, v int16, flexible bool) []byte {
 	b = kbin.AppendInt16(kbin.AppendInt32(b, p.Partition), p.ErrorCode)
-	b = kbin.AppendInt64(kbin.AppendInt64(b, p.HighWatermark), p.LastStableOffset)
+	b = kbin.AppendInt64(b, p.HighWatermark)
+	if v >= 4 {
+		b = kbin.AppendInt64(b, p.LastStableOffset)
+	}
 	if v >= 5 {
 		b = kbin.AppendInt64(b, p.LogStartOffset)
 	}
-	if flexible {
-		b = kbin.AppendCompactNullableArrayLen(b, len(p.AbortedTransactions), p.AbortedTransactions == nil)
-	} else {
-		b = kbin.AppendNullableArrayLen(b, len(p.AbortedTransactions), p.AbortedTransactions == nil)
-	}
-	for i := range p.AbortedTransactions {
-		a := &p.AbortedTransactions[i]
-		b = appendNoTags(kbin.AppendInt64(kbin.AppendInt64(b, a.ProducerID), a.FirstOffset), flexible)
+	if v >= 4 {
+		b = appendAborted(b, p.AbortedTransactions, flexible)
 	}
 	if v >= 11 {
 		b = kbin.AppendInt32(b, p.PreferredReadReplica)
@@ -95,6 +95,18 @@ func (s *spliced) appendPartition(b []byte, p *kmsg.FetchResponseTopicPartition,
 		return append(kbin.AppendInt64(kbin.AppendInt32(b, d.Epoch), d.EndOffset), 0)
 	}
 	return append(b, 0)
+}
+
+func appendAborted(b []byte, txns []kmsg.FetchResponseTopicPartitionAbortedTransaction, flexible bool) []byte {
+	if flexible {
+		b = kbin.AppendCompactNullableArrayLen(b, len(txns), txns == nil)
+	} else {
+		b = kbin.AppendNullableArrayLen(b, len(txns), txns == nil)
+	}
+	for i := range txns {
+		b = appendNoTags(kbin.AppendInt64(kbin.AppendInt64(b, txns[i].ProducerID), txns[i].FirstOffset), flexible)
+	}
+	return b
 }
 
 func appendCount(b []byte, flexible bool, n int) []byte {

@@ -21,6 +21,7 @@ type fetching struct {
 	session     *session // nil: none
 	incremental bool     // unchanged partitions are left out of the response
 	parts       []*fetched
+	sets        messageSets // versions 0 to 3
 }
 
 // fetched is one partition of a fetch.
@@ -29,6 +30,8 @@ type fetched struct {
 	wanted
 	topic *meta.Topic
 	log   *log.Partition
+	from  int64 // where reading begins: offset, or behind what the client would not see
+	seen  bool  // there is something at from that it sees
 	answ  kmsg.FetchResponseTopicPartition
 }
 
@@ -105,7 +108,7 @@ func (f *fetching) forgotten() []sessionKey {
 func (f *fetching) take(list []*wanted) {
 	f.parts = make([]*fetched, len(list))
 	for i, w := range list {
-		f.parts[i] = &fetched{want: w, wanted: *w}
+		f.parts[i] = &fetched{want: w, wanted: *w, from: w.offset}
 	}
 }
 
@@ -114,7 +117,11 @@ func (f *fetching) run(ctx context.Context) error {
 	if err := f.wait(ctx); err != nil {
 		return err
 	}
-	f.readAll()
+	if f.version < firstBatches {
+		f.readSets()
+	} else {
+		f.readAll()
+	}
 	f.respond()
 	return nil
 }
@@ -160,7 +167,10 @@ func (f *fetching) due() bool {
 		if p.answ.ErrorCode != 0 || p.answ.DivergingEpoch.EndOffset >= 0 {
 			return true
 		}
-		if n := p.log.Available(p.offset, f.committed()); n > 0 {
+		if f.version < firstBatches {
+			f.pass(p)
+		}
+		if n := p.log.Available(p.from, f.committed()); n > 0 {
 			bytes += min(n, int64(max(p.max, 1)))
 		}
 	}

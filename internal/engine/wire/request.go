@@ -48,7 +48,8 @@ func (c *conn) open(frame []byte) (*request, error) {
 	if c.login.needed && !r.api.early {
 		return nil, fmt.Errorf("wire: %s version %d before a login", r.api.name, r.version)
 	}
-	unsupported := r.version < r.api.serve || r.version > r.api.max
+	_, lowest := c.server.lowest(r.api)
+	unsupported := r.version < lowest || r.version > r.api.max
 	if unsupported && key == int16(kmsg.ApiVersions) {
 		// The client asks in a version of ours: it is answered in the oldest, with the error and the table.
 		r.version = 0
@@ -61,12 +62,21 @@ func (c *conn) open(frame []byte) (*request, error) {
 		return nil, err
 	}
 	if unsupported {
-		return nil, fmt.Errorf("wire: client %q (%s): %s version %d is not served, only %d to %d are", r.client, c.software, r.api.name, r.version, r.api.serve, r.api.max)
+		return nil, r.notServed(lowest)
 	}
 	if err := r.decode(rest); err != nil {
 		return nil, fmt.Errorf("wire: client %q: %s version %d: %w", r.client, r.api.name, r.version, err)
 	}
 	return r, nil
+}
+
+// notServed says that a version is not, and what can be done where that is the server's setting.
+func (r *request) notServed(lowest int16) error {
+	way := ""
+	if r.api.legacy && r.version >= 0 && r.version < lowest {
+		way = ": clients older than Kafka 0.11 are served with -legacy (engine.Config.Legacy)"
+	}
+	return fmt.Errorf("wire: client %q (%s): %s version %d is not served, only %d to %d are%s", r.client, r.conn.software, r.api.name, r.version, lowest, r.api.max, way)
 }
 
 // clientID reads the client's id, the last part of the header that does not depend on the version.

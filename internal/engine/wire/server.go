@@ -32,6 +32,7 @@ type Config struct {
 	TransactionVersion int16
 	MaxFrame           int32
 	ClampReplication   bool
+	Legacy             bool     // message sets, in Produce v0-2 and Fetch v0-3, are converted
 	ACLs               bool     // what is not allowed by an ACL is refused
 	SuperUsers         []string // principals who may do everything
 	MaxConnections     int      // open at a time; 0: 10000

@@ -1,0 +1,117 @@
+package legacy
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/batch"
+)
+
+// Down converts batches to messages, one by one and uncompressed, so that an answer can end behind each of them, and
+// batches of any codec can be read. Headers, producers and transactions are lost: who reads message sets reads
+// uncommitted, and sees all but control records. The zero Down is ready, and for one goroutine at a time.
+type Down struct {
+	Format int8 // of the messages: 0, or 1 with timestamps
+	Work   int  // bytes gone through so far: of batches, and of what they decompressed to
+
+	reader batch.Reader
+}
+
+// Room is what there is for the messages of a partition.
+type Room struct {
+	All   int // bytes
+	First int // bytes of the first message, which may go beyond All
+}
+
+// Append appends to dst the messages of whole batches at offset from and above, until the next does not fit. What is in
+// dst already counts. full says that one did not fit. An error, one of package batch, leaves in dst what came before it.
+func (d *Down) Append(dst, batches []byte, from int64, room Room) (out []byte, full bool, err error) {
+	for len(batches) > 0 {
+		h, err := batch.Parse(batches)
+		if err != nil {
+			return dst, false, err
+		}
+		b := batches[:h.Size()]
+		batches = batches[h.Size():]
+		d.Work += len(b)
+		if h.Control() || h.LastOffset() < from {
+			continue
+		}
+		if dst, full, err = d.appendBatch(dst, b, from, room); full || err != nil {
+			return dst, full, err
+		}
+	}
+	return dst, false, nil
+}
+
+func (d *Down) appendBatch(dst, b []byte, from int64, room Room) (out []byte, full bool, err error) {
+	// The messages get checksums of their own, which would vouch for what has rotted on the disk.
+	if err := batch.CheckCRC(b); err != nil {
+		return dst, false, err
+	}
+	if err := d.open(b); err != nil {
+		return dst, false, fmt.Errorf("legacy: batch at offset %d: %w", from, err)
+	}
+	m := kmsg.MessageV1{Magic: d.Format}
+	if d.Format > 0 && d.reader.Header().LogAppendTime() {
+		m.Attributes = attrAppendTime
+	}
+	var rec batch.Record
+	for d.reader.Next(&rec) {
+		if rec.Offset < from {
+			continue
+		}
+		most := room.All
+		if len(dst) == 0 {
+			most = max(room.All, room.First)
+		}
+		if len(dst)+sizeOf(d.Format, rec.Key, rec.Value) > most {
+			return dst, true, nil
+		}
+		m.Offset, m.Timestamp, m.Key, m.Value = rec.Offset, rec.Timestamp, rec.Key, rec.Value
+		dst = appendMessage(dst, &m)
+	}
+	return dst, false, d.reader.Err()
+}
+
+func (d *Down) open(b []byte) error {
+	err := d.reader.Reset(b)
+	d.Work += d.reader.Bytes()
+	return err
+}
+
+// Has reports whether whole batches have a message at offset from or above. Of a damaged batch it says so too, that
+// Append may tell of it.
+func (d *Down) Has(batches []byte, from int64) bool {
+	for len(batches) > 0 {
+		h, err := batch.Parse(batches)
+		if err != nil {
+			return true
+		}
+		b := batches[:h.Size()]
+		batches = batches[h.Size():]
+		d.Work += len(b)
+		if h.Control() || h.LastOffset() < from {
+			continue
+		}
+		if h.Count == h.LastOffsetDelta+1 || d.reaches(b, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches reports whether a batch that the cleaner has been through has a record at offset from or above.
+func (d *Down) reaches(b []byte, from int64) bool {
+	if err := d.open(b); err != nil {
+		return true
+	}
+	var rec batch.Record
+	for d.reader.Next(&rec) {
+		if rec.Offset >= from {
+			return true
+		}
+	}
+	return d.reader.Err() != nil
+}
