@@ -133,6 +133,7 @@ func (c *conn) read() error {
 		if err != nil {
 			return err
 		}
+		began := c.server.cfg.Clock.Now()
 		var r *request
 		if c.login.raw {
 			r = c.openToken(frame)
@@ -140,6 +141,7 @@ func (c *conn) read() error {
 			c.server.budget.give(int64(len(frame)))
 			return err
 		}
+		r.began = began
 		if err := c.follow(r); err != nil {
 			return err
 		}
@@ -149,11 +151,9 @@ func (c *conn) read() error {
 // follow handles r once its predecessor allows it and queues it for the writer.
 func (c *conn) follow(r *request) error {
 	if p := c.last; p != nil && p.finish != nil && !p.pipelined {
-		select {
-		case <-p.done:
-		case <-c.ctx.Done():
+		if err := c.turn(r, p); err != nil {
 			r.release()
-			return c.ctx.Err()
+			return err
 		}
 	}
 	r.resp = r.api.handle(r)
@@ -174,6 +174,22 @@ func (c *conn) follow(r *request) error {
 		return r.final
 	}
 	return r.failed
+}
+
+// turn waits until the answer to p is written: what r takes is counted from then on.
+func (c *conn) turn(r, p *request) error {
+	select {
+	case <-p.done:
+		return nil
+	default:
+	}
+	select {
+	case <-p.done:
+		r.began = c.server.cfg.Clock.Now()
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 }
 
 // frame reads one frame without its length.
@@ -250,6 +266,8 @@ func (c *conn) write() {
 				broken = true
 				c.cancel()
 				c.nc.Close()
+			} else {
+				c.server.counters.took(r, c.server.cfg.Clock.Now())
 			}
 		}
 		c.outstanding.Add(-1)
