@@ -23,9 +23,6 @@ const (
 	writeTimeout = 60 * time.Second // of one response
 )
 
-// maxPipelined is how many requests of a connection may wait for the disk at once.
-const maxPipelined = 64
-
 // conn is one connection. A reader takes requests in their order and calls their handlers; a writer finishes them in
 // the same order and answers. A request that must see its predecessor answered waits for it in the reader, which by
 // then holds one frame and so would have noticed the peer's going away while the predecessor waited.
@@ -58,7 +55,7 @@ type address struct {
 }
 
 func newConn(s *Server, nc net.Conn, l net.Listener, sec Security) *conn {
-	c := &conn{server: s, nc: nc, listener: l, queue: make(chan *request, maxPipelined)}
+	c := &conn{server: s, nc: nc, listener: l, queue: make(chan *request, s.cfg.MaxPipelined)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.host, _, _ = net.SplitHostPort(nc.RemoteAddr().String())
 	c.addr = advertised(l.Addr(), nc.LocalAddr())
