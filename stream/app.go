@@ -181,6 +181,7 @@ func (a *App) announce(in *runtime.Instance) {
 func openEngine(cfg Config) (*engine.Engine, error) {
 	ec := engine.Defaults()
 	ec.Logger = cfg.Logger
+	ec.ACLs, ec.SuperUsers = cfg.Access.ACLs, cfg.Access.Super
 	eng, err := engine.Open(vfs.Default, filepath.Join(cfg.Dir, "log"), ec)
 	if err != nil {
 		return nil, fmt.Errorf("stream: the bundled engine under %s: %w (another program that runs there can be joined through its Config.Listen: "+

@@ -32,7 +32,8 @@ type Config struct {
 	// Where.
 	Dir     string      // default "thalweg": stores, and the bundled engine's log
 	Brokers []string    // default: the bundled engine, in this process
-	Listen  string      // address on which the bundled engine serves others too: tools, further instances; default none. Loopback only
+	Listen  string      // address on which the bundled engine serves others too: tools, further instances; default none. Beyond loopback Access has to ask who they are
+	Access  Access      // what it asks of those others
 	TLS     *tls.Config // to the brokers
 	SASL    SASL        // to the brokers
 	Client  string      // client id; default App
@@ -94,6 +95,43 @@ func (s SASL) String() string { return s.Mechanism + " " + s.User }
 
 // GoString hides the password from %#v as well.
 func (s SASL) GoString() string { return "stream.SASL{" + s.String() + "}" }
+
+// Access is what the bundled engine asks of those who come by Config.Listen. The app itself logs in nowhere and may do
+// everything. Users and ACLs lie in the engine's log: "thalweg users" and "thalweg acls" with -dir add the first ones while the
+// app does not run.
+type Access struct {
+	Login bool        // they log in, by SASL SCRAM, or PLAIN over TLS or loopback
+	TLS   *tls.Config // they connect by TLS; with ClientAuth RequireAndVerifyClientCert the subject of a certificate is who they are
+	ACLs  bool        // they may do what an ACL allows them, and nothing else
+	Super []string    // with ACLs: names, or subjects of certificates, of those who may do everything
+}
+
+// check reports the mistakes in what is asked of those who come to an address.
+func (a *Access) check(listen string, fail func(format string, args ...any)) {
+	if listen == "" {
+		if a.Login || a.TLS != nil || a.ACLs || a.Super != nil {
+			fail("Access is for those who come by Listen, and that is not set")
+		}
+		return
+	}
+	if !loopback(listen) && !a.asks() {
+		fail("Listen %q is beyond loopback, where anybody could write: set Access.Login, or Access.TLS with ClientAuth RequireAndVerifyClientCert", listen)
+	}
+	if t := a.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		fail("Access.TLS has no certificate to show")
+	}
+	if a.ACLs && !a.asks() {
+		fail("Access.ACLs is about users, and nobody is asked who they are: set Access.Login, or Access.TLS with ClientAuth RequireAndVerifyClientCert")
+	}
+	if a.Super != nil && !a.ACLs {
+		fail("Access.Super is %q without ACLs: everybody may do everything", a.Super)
+	}
+}
+
+// asks reports whether all others have to say who they are.
+func (a *Access) asks() bool {
+	return a.Login || a.TLS != nil && a.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+}
 
 // Ops is the HTTP surface: /metrics, /health, /ready, and queries. Off while Addr is empty.
 type Ops struct {
@@ -226,9 +264,7 @@ func (c *Config) check() error {
 	if c.Listen != "" && len(c.Brokers) > 0 {
 		fail("Listen is for the bundled engine, and Brokers are set")
 	}
-	if c.Listen != "" && !loopback(c.Listen) {
-		fail("Listen %q is beyond loopback, where anybody could write", c.Listen)
-	}
+	c.Access.check(c.Listen, fail)
 	if len(c.Brokers) == 0 && (c.TLS != nil || c.SASL.Mechanism != "") {
 		fail("TLS and SASL are for Brokers, and none are set")
 	}

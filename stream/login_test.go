@@ -15,28 +15,37 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
-// TestAppLogsIn runs an app on a broker that asks for TLS, a certificate and a login.
-func TestAppLogsIn(t *testing.T) {
-	ctx, certs := limit(t), newAuthority(t)
-	e, err := engine.Open(vfs.NewMem(), "log", engine.Defaults())
+// withUsers opens an engine and gives it users whose password is "secret".
+func withUsers(t *testing.T, fs vfs.FS, dir string, users ...string) (e *engine.Engine, stop func()) {
+	t.Helper()
+	e, err := engine.Open(fs, dir, engine.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	c, err := kafka.Dial(limit(t), kafka.Config{Brokers: []string{e.Addr()}, Dial: e.Dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, u := range users {
+		if err := c.SetPassword(limit(t), u, "secret", 4096); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
-	})
-	c, err := kafka.Dial(ctx, kafka.Config{Brokers: []string{e.Addr()}, Dial: e.Dial})
-	if err != nil {
-		t.Fatal(err)
 	}
-	defer c.Close()
-	if err := c.SetPassword(ctx, "ann", "secret", 4096); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// TestAppLogsIn runs an app on a broker that asks for TLS, a certificate and a login.
+func TestAppLogsIn(t *testing.T) {
+	ctx, certs := limit(t), newAuthority(t)
+	e, stopEngine := withUsers(t, vfs.NewMem(), "log", "ann")
+	t.Cleanup(stopEngine)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

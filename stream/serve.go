@@ -15,12 +15,22 @@ import (
 
 // listen has the bundled engine serve others too: the engine writes the address into the directory's lock file, where tools find it.
 func listen(eng *engine.Engine, cfg Config) error {
+	switch s := eng.Stats(); {
+	case cfg.Access.Login && s.Users == 0:
+		return fmt.Errorf("stream: Config.Access.Login, and nobody could log in: add a user first, thalweg users add NAME -dir %s", cfg.Dir)
+	case cfg.Access.ACLs && s.ACLs == 0 && len(cfg.Access.Super) == 0:
+		return fmt.Errorf("stream: Config.Access.ACLs, and nobody who comes by Listen could do anything: set Access.Super, or add ACLs first, "+
+			"thalweg acls allow NAME OPERATION -topic TOPIC -dir %s", cfg.Dir)
+	}
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("stream: Config.Listen: %w: choose another address, or stop who has it", err)
 	}
+	if !loopback(cfg.Listen) && cfg.Access.TLS == nil {
+		cfg.Logger.Warn("without Config.Access.TLS, records and logins pass over the network in the clear", "addr", l.Addr())
+	}
 	go func() {
-		if err := eng.Serve(l); err != nil { // ends with the engine's Close, which waits for it
+		if err := eng.ServeSecurely(l, engine.Security{TLS: cfg.Access.TLS, SASL: cfg.Access.Login}); err != nil { // ends with the engine's Close, which waits for it
 			cfg.Logger.Error("the bundled engine's listener ended", "addr", l.Addr(), "err", err)
 		}
 	}()

@@ -104,13 +104,7 @@ func TestJavaConsoleTools(t *testing.T) {
 // loginFile returns a configuration of Kafka's tools with which a user logs in, whose password is "secret".
 func loginFile(t *testing.T, user string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "login.properties")
-	text := "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\n" +
-		"sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"" + user + "\" password=\"secret\";\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return propertiesFile(t, "login.properties", login("SASL_PLAINTEXT", "SCRAM-SHA-256", user, "secret")...)
 }
 
 // TestJavaACLTool lets Kafka's own tool decide who may do what, and its consumer and idempotent producer find out.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // configFile is a flag that names a TOML file with values for the other flags of its command. What the command line says
@@ -64,11 +65,63 @@ func parseConfig(path string, text []byte, flags []*kong.Flag) (map[string]any, 
 	}
 	values := make(map[string]any)
 	for i, f := range flags {
-		if v := file.Field(i); !v.IsNil() {
-			values[f.Name] = onCommandLine(v.Elem())
+		v := file.Field(i)
+		if v.IsNil() {
+			continue
+		}
+		values[f.Name] = onCommandLine(v.Elem())
+		if err := inRange(f, v.Elem().Interface()); err != nil {
+			return nil, fmt.Errorf("%s:%d: %s: %w", path, keyLines(text)[f.Name], f.Name, err)
 		}
 	}
 	return values, nil
+}
+
+// inRange checks what decoding has not.
+func inRange(f *kong.Flag, value any) error {
+	if n, ok := value.(count); ok {
+		return n.Validate()
+	}
+	if f.Enum != "" && !f.EnumMap()[fmt.Sprint(value)] {
+		return fmt.Errorf("%v: want one of %s", value, strings.Join(f.EnumSlice(), ", "))
+	}
+	return nil
+}
+
+// keyLines returns the lines of a file's keys.
+func keyLines(text []byte) map[string]int {
+	lines := make(map[string]int)
+	var p unstable.Parser
+	for p.Reset(text); p.NextExpression(); {
+		if e := p.Expression(); e.Kind == unstable.KeyValue {
+			if key := e.Key(); key.Next() {
+				lines[string(key.Node().Data)] = p.Shape(key.Node().Raw).Start.Line
+			}
+		}
+	}
+	return lines
+}
+
+// places returns where settings of the engine are said, each named as its field is: in the file, or by a flag.
+func (c configFile) places(line *kong.Context, fields []string) (places []string) {
+	text, err := os.ReadFile(string(c))
+	if err != nil {
+		text = nil // without a file all are said by flags, or not at all
+	}
+	lines := keyLines(text)
+	for _, f := range settings(line.Selected()) {
+		field := strings.ReplaceAll(f.Name, "-", "")
+		if !slices.ContainsFunc(fields, func(name string) bool { return strings.EqualFold(name, field) }) {
+			continue
+		}
+		said := slices.ContainsFunc(line.Path, func(p *kong.Path) bool { return p.Flag == f && !p.Resolved })
+		if n := lines[f.Name]; n > 0 && !said {
+			places = append(places, fmt.Sprintf("%s:%d: %s", string(c), n, f.Name))
+		} else {
+			places = append(places, "-"+f.Name)
+		}
+	}
+	return places
 }
 
 // decodeConfig returns a struct with a pointer for each flag, nil where the file says nothing.
@@ -99,7 +152,7 @@ func decodeConfig(path string, text []byte, flags []*kong.Flag, as func(*kong.Fl
 // written returns the type by which a setting is written in TOML: times and sizes are strings.
 func written(f *kong.Flag) reflect.Type {
 	switch f.Target.Interface().(type) {
-	case span, size:
+	case span, delay, size, frame:
 		return reflect.TypeFor[string]()
 	}
 	return f.Target.Type()
@@ -118,15 +171,15 @@ func mistake(wrong *toml.DecodeError, flags []*kong.Flag) string {
 	}
 	want := "a string"
 	switch f := flags[i].Target; f.Interface().(type) {
-	case span:
+	case span, delay:
 		want = "a string with a unit, like '45s'"
-	case size:
+	case size, frame:
 		want = "a string with a unit, like '64MiB'"
 	case []string:
 		want = "a list of strings"
 	case bool:
 		want = "true or false"
-	case int, int32:
+	case int, count:
 		want = "a whole number"
 	}
 	return fmt.Sprintf("%s: %s: want %s", key, why, want)
@@ -185,15 +238,47 @@ func printConfig(w io.Writer, flags []*kong.Flag) error {
 	return err
 }
 
-// span is a time that is not negative, written as Go's durations are.
+// count is a number above 0.
+type count int32
+
+// Validate refuses others, when the command line is read.
+func (c count) Validate() error {
+	if c < 1 {
+		return fmt.Errorf("%d: it has to be above 0", c)
+	}
+	return nil
+}
+
+// delay is a time that is not negative, written as Go's durations are.
+type delay time.Duration
+
+var _ encoding.TextUnmarshaler = (*delay)(nil)
+
+func (s *delay) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no time: want a number with a unit, like 500ms, 45s or 24h", text)
+	}
+	*s = delay(d)
+	return nil
+}
+
+func (s delay) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (s delay) String() string { return time.Duration(s).String() }
+
+// span is a time above 0.
 type span time.Duration
 
 var _ encoding.TextUnmarshaler = (*span)(nil)
 
 func (s *span) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is no time: want a number with a unit, like 500ms, 45s or 24h", text)
+	var d delay
+	if err := d.UnmarshalText(text); err != nil {
+		return err
+	}
+	if d == 0 {
+		return fmt.Errorf("%s: it has to be above 0", text)
 	}
 	*s = span(d)
 	return nil
@@ -228,6 +313,27 @@ func (s *size) UnmarshalText(text []byte) error {
 	}
 	return fmt.Errorf("%q is no size: want a number above 0 with a unit B, KiB, MiB or GiB, like 64MiB", text)
 }
+
+// frame is a size below 2 GiB.
+type frame int32
+
+var _ encoding.TextUnmarshaler = (*frame)(nil)
+
+func (f *frame) UnmarshalText(text []byte) error {
+	var s size
+	if err := s.UnmarshalText(text); err != nil {
+		return err
+	}
+	if s > math.MaxInt32 {
+		return fmt.Errorf("%s: it has to be below 2GiB", s)
+	}
+	*f = frame(s)
+	return nil
+}
+
+func (f frame) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+func (f frame) String() string { return size(f).String() }
 
 func (s size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // fileWith writes a file of settings.
@@ -62,11 +67,18 @@ func TestConfigMistakes(t *testing.T) {
 		"producer-ttl = '3 days'":      {"server.toml:1", "producer-ttl", "24h"},
 		"producer-ttl = '-1s'":         {"server.toml:1", "producer-ttl"},
 		"producer-ttl = 5":             {"server.toml:1", "like '45s'"},
-		"producer-ttl = '0s'":          {"-producer-ttl", "above 0"},
-		"max-frame = '2GiB'":           {"-max-frame"},
-		"consumer-session = '3s'":      {"3s", "5s"},
-		"partitions = -1":              {"-1 partitions"},
-		"flush = 'never'":              {"flush", "commit"},
+		"producer-ttl = '0s'":          {"server.toml:1", "producer-ttl", "above 0"},
+		"\nmax-frame = '2GiB'":         {"server.toml:2", "max-frame", "below 2GiB"},
+		"\npartitions = -1":            {"server.toml:2", "partitions: -1", "above 0"},
+		"\n\npartitions = 0":           {"server.toml:3", "partitions: 0", "above 0"},
+		"max-pipelined = 0":            {"server.toml:1", "max-pipelined: 0", "above 0"},
+		"'max-connections' = 0":        {"server.toml:1", "max-connections: 0", "above 0"},
+		"max-in-flight = '0B'":         {"server.toml:1", "max-in-flight", "above 0"},
+		"max-connections = 3000000000": {"server.toml:1", "max-connections"},
+		"\nconsumer-session = '3s'":    {"server.toml:2: consumer-session, -consumer-heartbeat", "3s", "5s"},
+		"min-session-timeout = '2h'":   {"server.toml:1: min-session-timeout, -max-session-timeout", "2h", "30m"},
+		"\nflush = 'never'":            {"server.toml:2", "flush: never", "commit, interval"},
+		"transaction-version = 3":      {"server.toml:1", "transaction-version: 3", "1, 2"},
 		"config = 'x'":                 {"server.toml:1", "config"},
 		"partitions = ":                {"server.toml:1"},
 		"super-user = 'ann'":           {"server.toml:1", "list of strings"},
@@ -74,5 +86,27 @@ func TestConfigMistakes(t *testing.T) {
 	} {
 		fails(t, want, "serve", "-config", fileWith(t, text), "-listen", "127.0.0.1:0", "-dir", t.TempDir())
 	}
+	file := fileWith(t, "consumer-session = '3s'\nconsumer-heartbeat = '1s'\n")
+	fails(t, []string{": -consumer-session, " + file + ":2: consumer-heartbeat"}, "serve", "-print-config", "-config", file, "-consumer-session", "500ms")
+	fails(t, []string{"partitions", "above 0"}, "serve", "-print-config", "-partitions", "0")
 	fails(t, []string{"-config", "nowhere.toml"}, "serve", "-config", "nowhere.toml")
+}
+
+// TestLimitReachesTheEngine dials once more than the file allows.
+func TestLimitReachesTheEngine(t *testing.T) {
+	s := start(t, t.TempDir(), "-config", fileWith(t, "max-connections = 1\n"))
+	defer s.stop(t, syscall.SIGTERM)
+	var last net.Conn
+	for range 2 {
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		last = c
+	}
+	last.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := last.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the second connection: %v", err)
+	}
 }

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,7 +39,7 @@ type serve struct {
 	Ops                string   `help:"Address of /metrics, for Prometheus, and /health; beyond loopback it needs -ops-token-file." placeholder:"HOST:PORT"`
 	OpsTokenFile       string   `help:"File whose first line requests to -ops have to bear as a token." name:"ops-token-file" placeholder:"FILE"`
 	AutoCreate         bool     `help:"Make topics on first use."`
-	Partitions         int32    `help:"Partitions of topics that do not say how many." default:"1"`
+	Partitions         count    `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
 	Legacy             bool     `help:"Serve clients older than Kafka 0.11 too, such as pykafka. Their records are converted, which takes time, and loses headers."`
 	serveLimits        `embed:""`
@@ -53,12 +53,15 @@ type serve struct {
 type serveLimits struct {
 	ClusterID             string `help:"Id of the cluster; empty: made once and kept." name:"cluster-id" placeholder:"ID"`
 	ClampReplication      bool   `help:"Take any replication factor, and make one replica." default:"true" negatable:""`
-	InitialRebalanceDelay span   `help:"Time an empty group waits for more members." default:"0s"`
+	InitialRebalanceDelay delay  `help:"Time an empty group waits for more members." default:"0s"`
 	MinSessionTimeout     span   `help:"Shortest session a group's member may ask for." default:"6s"`
 	MaxSessionTimeout     span   `help:"Longest session a group's member may ask for." default:"30m"`
 	ConsumerSession       span   `help:"Session of members of groups by KIP-848; longer than -consumer-heartbeat." default:"45s"`
 	ConsumerHeartbeat     span   `help:"Time between heartbeats of members of groups by KIP-848." default:"5s"`
-	MaxFrame              size   `help:"Size of the largest request, below 2GiB." default:"100MiB"`
+	MaxFrame              frame  `help:"Size of the largest request, below 2GiB." default:"100MiB"`
+	MaxConnections        count  `help:"Connections open at a time." default:"10000"`
+	MaxInFlight           size   `help:"Memory for requests of all connections; who sends more waits." default:"512MiB"`
+	MaxPipelined          count  `help:"Requests of one connection that are served at once, at most 4096." default:"64"`
 	WALBytes              size   `help:"Size of one file of the write-ahead log." name:"wal-bytes" default:"64MiB"`
 	Flush                 string `help:"When a write counts as durable: commit, once it is synced; interval, once the operating system has it, which syncs each second." default:"commit" enum:"commit,interval"`
 	ProducerTTL           span   `help:"Time after which idle producers are forgotten." name:"producer-ttl" default:"24h"`
@@ -67,23 +70,10 @@ type serveLimits struct {
 	TailBytes             size   `help:"Memory for recently written batches of all partitions." default:"64MiB"`
 }
 
-// put sets the engine's configuration, in which 0 would stand for a default.
-func (c *serveLimits) put(cfg *engine.Config) error {
-	if c.MaxFrame > math.MaxInt32 {
-		return fmt.Errorf("-max-frame %s: it has to be below 2GiB", c.MaxFrame)
-	}
-	for _, s := range []struct {
-		name string
-		span span
-	}{
-		{"min-session-timeout", c.MinSessionTimeout}, {"max-session-timeout", c.MaxSessionTimeout}, {"consumer-session", c.ConsumerSession},
-		{"consumer-heartbeat", c.ConsumerHeartbeat}, {"producer-ttl", c.ProducerTTL}, {"clean-interval", c.CleanInterval},
-	} {
-		if s.span == 0 {
-			return fmt.Errorf("-%s 0s: it has to be above 0", s.name)
-		}
-	}
-	cfg.ClusterID, cfg.ClampReplication, cfg.MaxFrame = c.ClusterID, c.ClampReplication, int32(c.MaxFrame)
+// put sets the engine's configuration.
+func (c *serveLimits) put(cfg *engine.Config) {
+	cfg.ClusterID, cfg.ClampReplication = c.ClusterID, c.ClampReplication
+	cfg.MaxFrame, cfg.MaxConnections, cfg.MaxInFlight, cfg.MaxPipelined = int32(c.MaxFrame), int(c.MaxConnections), int64(c.MaxInFlight), int(c.MaxPipelined)
 	cfg.InitialRebalanceDelay = time.Duration(c.InitialRebalanceDelay)
 	cfg.MinSessionTimeout, cfg.MaxSessionTimeout = time.Duration(c.MinSessionTimeout), time.Duration(c.MaxSessionTimeout)
 	cfg.ConsumerSession, cfg.ConsumerHeartbeat = time.Duration(c.ConsumerSession), time.Duration(c.ConsumerHeartbeat)
@@ -92,7 +82,21 @@ func (c *serveLimits) put(cfg *engine.Config) error {
 	if c.Flush == log.FlushInterval.String() {
 		cfg.Log.Flush = log.FlushInterval
 	}
-	return nil
+}
+
+// config returns the engine's configuration, or what is wrong with it and where that is said.
+func (c *serve) config(line *kong.Context) (engine.Config, error) {
+	cfg := engine.Defaults()
+	c.put(&cfg)
+	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
+	cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = c.AutoCreate, int32(c.Partitions), c.TransactionVersion
+	cfg.Legacy = c.Legacy
+	err := cfg.Check()
+	var wrong *engine.ConfigError
+	if errors.As(err, &wrong) {
+		err = fmt.Errorf("%s: %w", strings.Join(c.Config.places(line, wrong.Fields), ", "), err)
+	}
+	return cfg, err
 }
 
 // Help is the long help of the command.
@@ -103,8 +107,8 @@ func (*serve) Help() string {
 
 // Run carries the command out.
 func (c *serve) Run(s session, line *kong.Context) (err error) {
-	cfg := engine.Defaults()
-	if err := c.put(&cfg); err != nil {
+	cfg, err := c.config(line)
+	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if c.PrintConfig {
@@ -115,9 +119,7 @@ func (c *serve) Run(s session, line *kong.Context) (err error) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	logger := logTo(s, c.JSON, c.Verbose)
-	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
-	cfg.Logger, cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = logger, c.AutoCreate, c.Partitions, c.TransactionVersion
-	cfg.Legacy = c.Legacy
+	cfg.Logger = logger
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("serve: %w: choose another -listen, or stop who has it", err)

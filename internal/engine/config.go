@@ -25,6 +25,9 @@ type Config struct {
 	TransactionVersion    int           // the finalized feature transaction.version, 1 or 2; 0: 2
 	Legacy                bool          // clients older than Kafka 0.11 are served: what they produce and fetch is converted
 	MaxFrame              int32         // bytes of a request (socket.request.max.bytes); 0: 100 MiB
+	MaxConnections        int           // open at a time, those of this process too (max.connections); 0: 10000
+	MaxInFlight           int64         // bytes of requests in memory, of all connections (queued.max.request.bytes): who sends more waits; 0: 512 MiB
+	MaxPipelined          int           // requests of one connection that are served at once, at most 4096; 0: 64
 	ACLs                  bool          // what no ACL allows is refused; clients of this process may do everything
 	SuperUsers            []string      // who may do everything: names they log in by, or subjects of certificates
 	Log                   log.Config    // of the storage; its clock and callbacks are filled in
@@ -33,6 +36,21 @@ type Config struct {
 
 // Defaults returns the configuration the engine is embedded with.
 func Defaults() Config { return Config{AutoCreate: false, ClampReplication: true} }
+
+// mostPipelined bounds MaxPipelined: each connection has room for so many.
+const mostPipelined = 4096
+
+// ConfigError is why no engine can be opened with a Config.
+type ConfigError struct {
+	Fields []string // that are out of range, or at odds with each other
+	Text   string
+}
+
+// Error returns the text.
+func (e *ConfigError) Error() string { return "engine: " + e.Text }
+
+// Check returns what Open would say of c, a *ConfigError.
+func (c Config) Check() error { return c.fill() }
 
 // fill puts defaults in place of zeros and checks the rest.
 func (c *Config) fill() error {
@@ -62,19 +80,31 @@ func (c *Config) fill() error {
 	if c.MaxFrame == 0 {
 		c.MaxFrame = 100 << 20
 	}
+	return c.check()
+}
+
+// check returns a *ConfigError about what is set.
+func (c *Config) check() error {
+	wrong := func(text string, fields ...string) error { return &ConfigError{fields, text} }
 	switch {
 	case c.TransactionVersion < 1 || c.TransactionVersion > 2:
-		return fmt.Errorf("engine: TransactionVersion %d: 1 and 2 are known", c.TransactionVersion)
+		return wrong(fmt.Sprintf("TransactionVersion %d: 1 and 2 are known", c.TransactionVersion), "TransactionVersion")
 	case c.ConsumerHeartbeat < 0 || c.ConsumerSession <= c.ConsumerHeartbeat:
-		return fmt.Errorf("engine: a consumer's session of %s with heartbeats each %s", c.ConsumerSession, c.ConsumerHeartbeat)
+		return wrong(fmt.Sprintf("a consumer's session of %s with heartbeats each %s", c.ConsumerSession, c.ConsumerHeartbeat), "ConsumerSession", "ConsumerHeartbeat")
 	case c.MinSessionTimeout < 0 || c.MaxSessionTimeout < c.MinSessionTimeout:
-		return fmt.Errorf("engine: session timeouts from %s to %s", c.MinSessionTimeout, c.MaxSessionTimeout)
+		return wrong(fmt.Sprintf("session timeouts from %s to %s", c.MinSessionTimeout, c.MaxSessionTimeout), "MinSessionTimeout", "MaxSessionTimeout")
 	case c.DefaultPartitions < 0:
-		return fmt.Errorf("engine: %d partitions for topics that do not say how many", c.DefaultPartitions)
+		return wrong(fmt.Sprintf("%d partitions for topics that do not say how many", c.DefaultPartitions), "DefaultPartitions")
 	case c.MaxFrame < 0:
-		return fmt.Errorf("engine: requests of %d bytes at most", c.MaxFrame)
+		return wrong(fmt.Sprintf("requests of %d bytes at most", c.MaxFrame), "MaxFrame")
+	case c.MaxConnections < 0:
+		return wrong(fmt.Sprintf("%d connections at most", c.MaxConnections), "MaxConnections")
+	case c.MaxInFlight < 0:
+		return wrong(fmt.Sprintf("%d bytes of requests in memory at most", c.MaxInFlight), "MaxInFlight")
+	case c.MaxPipelined < 0 || c.MaxPipelined > mostPipelined:
+		return wrong(fmt.Sprintf("%d requests of a connection at once, want at most %d", c.MaxPipelined, mostPipelined), "MaxPipelined")
 	case c.InitialRebalanceDelay < 0:
-		return fmt.Errorf("engine: a first rebalance delayed by %s", c.InitialRebalanceDelay)
+		return wrong(fmt.Sprintf("a first rebalance delayed by %s", c.InitialRebalanceDelay), "InitialRebalanceDelay")
 	}
 	return nil
 }

@@ -136,6 +136,7 @@ func (e *Engine) assemble() error {
 		Clock: e.cfg.Clock, Logger: e.cfg.Logger, AutoCreate: e.cfg.AutoCreate, DefaultPartitions: e.cfg.DefaultPartitions,
 		TransactionVersion: int16(e.cfg.TransactionVersion), MaxFrame: e.cfg.MaxFrame, ClampReplication: e.cfg.ClampReplication, Legacy: e.cfg.Legacy,
 		ACLs: e.cfg.ACLs, SuperUsers: principals(e.cfg.SuperUsers),
+		MaxConnections: e.cfg.MaxConnections, MaxInFlight: e.cfg.MaxInFlight, MaxPipelined: e.cfg.MaxPipelined,
 	}, e.dir, e.meta, e.groups, e.txns)
 	e.memory = wire.NewMemListener(memoryAddr)
 	e.wake.Store(e.server)

@@ -96,11 +96,7 @@ func TestFirstRebalanceWaitsForMore(t *testing.T) {
 		for i := range 2 {
 			go func() {
 				time.Sleep(time.Duration(i) * 2 * time.Second)
-				join := kmsg.NewPtrJoinGroupRequest()
-				join.Group, join.ProtocolType, join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = "g", "consumer", 10_000, 45_000
-				p := kmsg.NewJoinGroupRequestProtocol()
-				p.Name, p.Metadata = "range", []byte{1}
-				join.Protocols = append(join.Protocols, p)
+				join := joinOf("g")
 				c := rawDial(t, e)
 				c.SetDeadline(time.Time{})
 				c.request(join, 3, 1)

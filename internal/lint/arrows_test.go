@@ -47,7 +47,8 @@ var arrows = map[string][]string{
 	"internal/engine/coord":   {"internal/engine/journal", "internal/engine/code"},
 	"internal/engine/meta":    {"internal/engine/journal", "internal/engine/code", "internal/engine/auth"},
 	"internal/engine/journal": {"internal/engine/log"},
-	"internal/engine/log":     {"internal/batch"},
+	"internal/engine/log":     {"internal/batch", "internal/engine/times"},
+	"internal/engine/times":   {},
 	"internal/engine/code":    {},
 	"internal/engine/auth":    {},
 

@@ -104,33 +104,34 @@ func (in *Instance) reset(ctx context.Context, p kafka.Place) (int64, error) {
 func (in *Instance) restoreStore(ctx context.Context, t *task.Task, r task.Restore, starts map[kafka.Place]kafka.Committed) error {
 	p := kafka.Place{Topic: r.Topic, Partition: t.Partition()}
 	id := in.plan.ids[r.Topic]
-	from := r.From.Offset
-	if why := in.stale(r, id); why != "" {
-		in.cfg.Logger.Warn("rebuilding a store", "store", r.Store, "task", t.ID(), "why", why)
-		if err := t.Forget(r.Store); err != nil {
-			return err
-		}
-		from = 0
-	}
 	begin, err := in.cfg.Client.Ends(ctx, kafka.Begin, p)
 	if err != nil {
 		return err
 	}
-	if from > 0 && from < begin[p] {
-		in.cfg.Logger.Warn("rebuilding a store", "store", r.Store, "task", t.ID(), "why", "its changelog has moved past its checkpoint", "checkpoint", from, "start", begin[p])
+	end, err := in.cfg.Client.Ends(ctx, kafka.End, p)
+	if err != nil {
+		return err
+	}
+	from := r.From.Offset
+	why := in.stale(r, id)
+	switch {
+	case why != "" || from == 0:
+	case from < begin[p]:
+		why = "its changelog has moved past its checkpoint"
+	case from > end[p]:
+		why = "its changelog ends before its checkpoint: it has lost records, or a backup was put in its place"
+	}
+	if why != "" {
+		in.cfg.Logger.Warn("rebuilding a store", "store", r.Store, "task", t.ID(), "why", why, "checkpoint", from, "start", begin[p], "end", end[p])
 		if err := t.Forget(r.Store); err != nil {
 			return err
 		}
 		from = 0
 	}
 	from = max(from, begin[p])
-	to := starts[p].Offset
-	if !r.Input {
-		ends, err := in.cfg.Client.Ends(ctx, kafka.End, p)
-		if err != nil {
-			return err
-		}
-		to = ends[p]
+	to := end[p]
+	if r.Input {
+		to = starts[p].Offset
 	}
 	return in.replay(ctx, t, r, p, from, to, id)
 }

@@ -9,6 +9,6 @@
 //
 // The package is its tests. Those whose names contain Broker work on the brokers of THALWEG_TEST_BROKERS (addresses,
 // comma-separated) where that is set, otherwise on a server of their own, which some of them kill as well.
-// What clients of a killed server were told is compared by internal/history. The flags -kills, -keys and -for make runs
-// longer; the build tag slow adds runs of a minute or so, those over topics of a pattern and standbys among them.
+// What clients of a killed server were told is compared by internal/history. TestPowerCutsLoseNothing, of root alone on Linux and
+// SKIPPED elsewhere, cuts the power of the server's file system. The flags -kills, -cuts, -keys and -for make runs longer; the build tag slow adds runs of a minute or so, those over topics of a pattern and standbys among them.
 package sim

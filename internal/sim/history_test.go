@@ -19,12 +19,14 @@ import (
 
 var flagFor = flag.Duration("for", 0, "how long the history is made; 0: not, a minute under the build tag slow")
 
+var historyTopics = []string{"mix", "blend"}
+
 const (
-	historyTopic      = "mix"
-	historyPartitions = 6
+	historyPartitions = 3 // of each topic
 	historyProducers  = 3 // of each kind
 	historyReaders    = 2
-	historyPace       = 5 * time.Millisecond // between two writes, or transactions, of a producer
+	historyPace       = 5 * time.Millisecond  // between two writes, or transactions, of a producer
+	historyRetry      = 50 * time.Millisecond // before a client asks again
 	historyKillEvery  = 5 * time.Second
 	historyPadding    = 1 << 10
 	serverLimit       = 3 * time.Second
@@ -41,29 +43,34 @@ func TestKilledServerKeepsItsHistory(t *testing.T) {
 		t.Skip("a minute: -tags slow, or -for")
 	}
 	m := &mix{t: t, r: seeded(t), dir: filepath.Join(t.TempDir(), "server")}
-	m.server, m.addr, _ = serve(t, m.dir, "127.0.0.1:0")
-	if _, err := kadm.NewClient(m.client()).CreateTopic(t.Context(), historyPartitions, 1, nil, historyTopic); err != nil {
-		t.Fatal(err)
+	m.live(func() { m.torment(length) })
+	m.verdict(length)
+}
+
+// live has clients of all kinds work on a server while it has trouble, and then until all that is there is read.
+func (m *mix) live(trouble func()) {
+	m.server, m.addr, _ = serve(m.t, m.dir, "127.0.0.1:0")
+	if _, err := kadm.NewClient(m.client()).CreateTopics(m.t.Context(), historyPartitions, 1, nil, historyTopics...); err != nil {
+		m.t.Fatal(err)
 	}
 	var writers, readers sync.WaitGroup
-	write, stop := context.WithCancel(t.Context())
+	write, stop := context.WithCancel(m.t.Context())
 	for i := range historyProducers {
 		plain, txns := rand.New(rand.NewPCG(m.r.Uint64(), 0)), rand.New(rand.NewPCG(m.r.Uint64(), 0))
 		writers.Go(func() { m.writePlain(write, fmt.Sprint("plain-", i), plain) })
 		writers.Go(func() { m.transact(write, fmt.Sprint("teller-", i), txns) })
 	}
-	read, quit := context.WithCancel(t.Context())
+	read, quit := context.WithCancel(m.t.Context())
 	positions := make([]sync.Map, historyReaders)
 	for i := range historyReaders {
 		readers.Go(func() { m.read(read, fmt.Sprint("reader-", i), &positions[i]) })
 	}
-	m.torment(length)
+	trouble()
 	stop()
 	writers.Wait()
 	m.settle(positions)
 	quit()
 	readers.Wait()
-	m.verdict(length)
 }
 
 // mix is clients of all kinds and their server.
@@ -82,7 +89,8 @@ type mix struct {
 // client returns a client that is closed at the end of the test.
 func (m *mix) client(opts ...kgo.Opt) *kgo.Client {
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(m.addr), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(0), kgo.RetryTimeout(time.Minute), kgo.MaxBufferedRecords(1000)}, opts...)...)
+		kgo.ProducerLinger(0), kgo.RetryTimeout(time.Minute), kgo.MaxBufferedRecords(1000), kgo.MetadataMinAge(historyRetry),
+		kgo.RetryBackoffFn(func(int) time.Duration { return historyRetry })}, opts...)...)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -108,9 +116,9 @@ func (m *mix) torment(length time.Duration) {
 // record makes up a record with a value like no other's, which begins with what the history knows it by.
 func record(name string, n int, r *rand.Rand) (*kgo.Record, history.Write) {
 	value := fmt.Sprintf("%s/%d", name, n)
-	p := r.Int32N(historyPartitions)
-	return &kgo.Record{Topic: historyTopic, Partition: p, Value: []byte(value + " " + strings.Repeat("x", r.IntN(historyPadding)))},
-		history.Write{Producer: name, Place: history.Place{Topic: historyTopic, Partition: p}, Value: value}
+	p := history.Place{Topic: historyTopics[r.IntN(len(historyTopics))], Partition: r.Int32N(historyPartitions)}
+	return &kgo.Record{Topic: p.Topic, Partition: p.Partition, Value: []byte(value + " " + strings.Repeat("x", r.IntN(historyPadding)))},
+		history.Write{Producer: name, Place: p, Value: value}
 }
 
 // note returns what notes the outcome of a write. An error says nothing: the record may be there or come yet.
@@ -168,11 +176,11 @@ func (m *mix) transaction(cl *kgo.Client, name string, txn int, n *int, r *rand.
 	if err := cl.BeginTransaction(); err != nil {
 		return err
 	}
-	touched := map[int32]bool{}
+	touched := map[history.Place]bool{}
 	for range 1 + r.IntN(20) {
 		rec, w := record(name, *n, r)
 		w.Txn = txn
-		touched[rec.Partition] = true
+		touched[w.Place] = true
 		cl.Produce(context.Background(), rec, note(m.h.Wrote(w)))
 		*n++
 	}
@@ -181,8 +189,8 @@ func (m *mix) transaction(cl *kgo.Client, name string, txn int, n *int, r *rand.
 	}
 	// See transact in internal/engine: a client that does not know the partitions yet takes the transaction for empty.
 	for p := range touched {
-		if leader, _, err := cl.PartitionLeader(historyTopic, p); leader < 0 {
-			return fmt.Errorf("no leader of %d: %w", p, err)
+		if leader, _, err := cl.PartitionLeader(p.Topic, p.Partition); leader < 0 {
+			return fmt.Errorf("no leader of %s: %w", p, err)
 		}
 	}
 	commit, outcome := kgo.TryCommit, history.Committed
@@ -203,12 +211,12 @@ func (m *mix) transaction(cl *kgo.Client, name string, txn int, n *int, r *rand.
 
 // read follows all partitions and keeps how far it has come.
 func (m *mix) read(ctx context.Context, name string, at *sync.Map) {
-	cl := m.client(kgo.ConsumeTopics(historyTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	cl := m.client(kgo.ConsumeTopics(historyTopics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
 	for ctx.Err() == nil {
 		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			m.h.Read(name, history.Place{Topic: r.Topic, Partition: r.Partition}, history.Read{Offset: r.Offset, Value: known(r)})
-			at.Store(r.Partition, r.Offset)
+			m.h.Read(name, place(r), history.Read{Offset: r.Offset, Value: known(r)})
+			at.Store(place(r), r.Offset)
 		})
 	}
 }
@@ -219,50 +227,63 @@ func known(r *kgo.Record) string {
 	return value
 }
 
+func place(r *kgo.Record) history.Place { return history.Place{Topic: r.Topic, Partition: r.Partition} }
+
 // settle reads everything with a client that has seen nothing, and waits until the readers have got as far.
 func (m *mix) settle(positions []sync.Map) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), finishLimit)
 	defer cancel()
-	ends, err := kadm.NewClient(m.client()).ListEndOffsets(ctx, historyTopic)
+	ends, err := kadm.NewClient(m.client()).ListEndOffsets(ctx, historyTopics...)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	cl := m.client(kgo.ConsumeTopics(historyTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	left := map[history.Place]bool{}
+	ends.Each(func(end kadm.ListedOffset) {
+		if end.Offset > 0 {
+			left[history.Place{Topic: end.Topic, Partition: end.Partition}] = true
+		}
+	})
+	cl := m.client(kgo.ConsumeTopics(historyTopics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	held := make([][]history.Read, historyPartitions)
-	for left := historyPartitions; left > 0; {
+	held := map[history.Place][]history.Read{}
+	for len(left) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
-			m.t.Fatalf("%d partitions were not read to their end: %v", left, ends)
+			m.t.Fatalf("%v were not read to their end: %v", left, ends)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
-				held[r.Partition] = append(held[r.Partition], history.Read{Offset: r.Offset, Value: known(r)})
+				held[place(r)] = append(held[place(r)], history.Read{Offset: r.Offset, Value: known(r)})
 			}
-			if end, _ := ends.Lookup(historyTopic, r.Partition); r.Offset == end.Offset-1 {
-				left--
+			if end, _ := ends.Lookup(r.Topic, r.Partition); r.Offset == end.Offset-1 {
+				delete(left, place(r))
 			}
 		})
 	}
 	for p, all := range held {
-		m.h.Held(history.Place{Topic: historyTopic, Partition: int32(p)}, all)
+		m.h.Held(p, all)
 		for i := range positions {
-			for at, _ := positions[i].Load(int32(p)); ctx.Err() == nil && (at == nil || at.(int64) < all[len(all)-1].Offset); at, _ = positions[i].Load(int32(p)) {
+			for at, _ := positions[i].Load(p); ctx.Err() == nil && (at == nil || at.(int64) < all[len(all)-1].Offset); at, _ = positions[i].Load(p) {
 				m.server.sleepUnless(10 * time.Millisecond)
 			}
 		}
 	}
 }
 
-func (m *mix) verdict(length time.Duration) {
-	c := m.h.Counts()
-	m.t.Logf("%d kills in %v; %+v; the server was up again within %v", m.kills, length, c, m.slowest.Round(time.Millisecond))
+// broken reports every promise that was not kept.
+func (m *mix) broken() {
 	for i, a := range m.h.Check() {
 		if i == 20 {
 			m.t.Fatal("and more")
 		}
 		m.t.Error(a)
 	}
+}
+
+func (m *mix) verdict(length time.Duration) {
+	c := m.h.Counts()
+	m.t.Logf("%d kills in %v; %+v; the server was up again within %v", m.kills, length, c, m.slowest.Round(time.Millisecond))
+	m.broken()
 	if *flagFor > 0 && m.slowest > serverLimit { // the clock decides in runs by hand alone
 		m.t.Errorf("the server was up again only after %v, want at most %v", m.slowest, serverLimit)
 	}

@@ -188,11 +188,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// serve starts the engine as a server. It returns its address, and how long it took to serve.
-func serve(t testing.TB, dir, listen string) (p *process, addr string, took time.Duration) {
+// launch starts the engine as a server.
+func launch(t testing.TB, dir, listen string) *process {
 	t.Helper()
-	began := time.Now()
-	p = begin(t, nil, program(t, "cmd/thalweg"), "serve", "--dir", dir, "--listen", listen)
+	return begin(t, nil, program(t, "cmd/thalweg"), "serve", "--dir", dir, "--listen", listen)
+}
+
+// serving waits until a server serves, and returns its address.
+func (p *process) serving(t testing.TB) (addr string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	line, err := p.line(ctx, "serving on ")
@@ -203,7 +207,15 @@ func serve(t testing.TB, dir, listen string) (p *process, addr string, took time
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		t.Fatal(err)
 	}
-	return p, addr, time.Since(began)
+	return addr
+}
+
+// serve starts the engine as a server and waits for it. It returns its address, and how long it took to serve.
+func serve(t testing.TB, dir, listen string) (p *process, addr string, took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	p = launch(t, dir, listen)
+	return p, p.serving(t), time.Since(began)
 }
 
 // play starts this test binary in a role.

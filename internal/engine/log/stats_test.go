@@ -2,7 +2,6 @@ package log
 
 import (
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -33,22 +32,10 @@ func TestStatsCount(t *testing.T) {
 		t.Errorf("after a deletion from %d to %d bytes: %+v", before, short.Size(), s)
 	}
 	syncs := uint64(0)
-	for _, n := range s.Syncs {
+	for _, n := range s.Syncs.Classes {
 		syncs += n
 	}
 	if syncs == 0 {
 		t.Error("no sync was counted")
-	}
-}
-
-// TestSyncClasses puts times into their classes.
-func TestSyncClasses(t *testing.T) {
-	var c counters
-	for took, class := range map[time.Duration]int{0: 0, SyncBounds[0]: 0, SyncBounds[0] + 1: 1, SyncBounds[len(SyncBounds)-1]: len(SyncBounds) - 1, time.Hour: len(SyncBounds)} {
-		before := c.syncs[class].Load()
-		c.synced(took)
-		if c.syncs[class].Load() != before+1 {
-			t.Errorf("a sync of %v is not in class %d", took, class)
-		}
 	}
 }

@@ -219,7 +219,7 @@ func (w *wal) sync() error {
 	if err := w.cur.f.SyncData(); err != nil {
 		return fmt.Errorf("log: sync %s: %w", walName(w.cur.slot), err)
 	}
-	w.counters.synced(w.clock.Now().Sub(began))
+	w.counters.syncs.Add(w.clock.Now().Sub(began))
 	w.synced.Store(w.cur.last)
 	return nil
 }

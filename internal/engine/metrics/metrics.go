@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/thalweg/thalweg/internal/engine"
-	"github.com/thalweg/thalweg/internal/engine/log"
+	"github.com/thalweg/thalweg/internal/engine/times"
 	"github.com/thalweg/thalweg/internal/ops/surface"
 )
 
@@ -41,7 +41,9 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	requests     = desc("requests_total", "Requests answered, by API and the first error in the answer.", "api", "error")
+	requests = desc("requests_total", "Requests answered, by API and the first error in the answer.", "api", "error")
+	answers  = desc("request_seconds", "Times of requests, by API: from when a request has been read, and any before it that must be answered first has been, until its own answer is "+
+		"written. Time in which the engine has nothing to do for it is left out: waiting for records, for the members of a group, or after a failed login.", "api")
 	received     = desc("received_bytes_total", "Bytes of requests.")
 	sent         = desc("sent_bytes_total", "Bytes of responses.")
 	connections  = desc("connections", "Connections open.")
@@ -68,7 +70,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requests, received, sent, connections, accepted, refused, failedLogins, syncs, compactions, compactTime,
+	for _, d := range []*prometheus.Desc{requests, answers, received, sent, connections, accepted, refused, failedLogins, syncs, compactions, compactTime,
 		compacted, expired, failures, groups, openTxns, endedTxns, txnIDs, topics, partitions, size, users, acls, healthy} {
 		ch <- d
 	}
@@ -87,6 +89,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	for _, t := range m.Server.Times {
+		ch <- histogram(answers, t.Counts, t.API)
+	}
 	for _, r := range m.Server.Requests {
 		count(requests, float64(r.Count), r.API, r.Error.String())
 	}
@@ -95,7 +100,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(accepted, float64(m.Server.Accepted))
 	count(refused, float64(m.Server.Refused))
 	count(failedLogins, float64(m.Server.FailedLogins))
-	ch <- syncTimes(&m.Log)
+	ch <- histogram(syncs, m.Log.Syncs)
 	count(compactions, float64(m.Log.Compactions))
 	count(compactTime, m.Log.CompactTime.Seconds())
 	count(compacted, float64(m.Log.Compacted))
@@ -118,12 +123,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// syncTimes are the times of syncs as a histogram.
-func syncTimes(s *log.Stats) prometheus.Metric {
+// histogram are times as a histogram, for every scraper: it has buckets of its own, and not a native one's.
+func histogram(d *prometheus.Desc, c times.Counts, labels ...string) prometheus.Metric {
 	buckets, n := map[float64]uint64{}, uint64(0)
-	for i, bound := range log.SyncBounds {
-		n += s.Syncs[i]
+	for i, bound := range times.Bounds {
+		n += c.Classes[i]
 		buckets[bound.Seconds()] = n
 	}
-	return prometheus.MustNewConstHistogram(syncs, n+s.Syncs[len(log.SyncBounds)], s.SyncTime.Seconds(), buckets)
+	return prometheus.MustNewConstHistogram(d, n+c.Classes[len(times.Bounds)], c.Sum.Seconds(), buckets, labels...)
 }

@@ -114,6 +114,9 @@ func TestMetrics(t *testing.T) {
 	for name, want := range map[string]float64{
 		`requests_total{api="Produce",error="NONE"}`:                4,
 		`requests_total{api="Heartbeat",error="UNKNOWN_MEMBER_ID"}`: 2,
+		`request_seconds_count{api="Produce"}`:                      4,
+		`request_seconds_bucket{api="Produce",le="+Inf"}`:           4,
+		`request_seconds_count{api="Heartbeat"}`:                    2,
 		`transactions_total{outcome="committed"}`:                   2,
 		`transactions_total{outcome="aborted"}`:                     1,
 		`transactions_open`:                                         1,
@@ -126,7 +129,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"received_bytes_total", "sent_bytes_total", "connections", "connections_accepted_total", "wal_sync_seconds_count",
-		`wal_sync_seconds_bucket{le="+Inf"}`, "log_bytes"} {
+		`wal_sync_seconds_bucket{le="+Inf"}`, "log_bytes", `request_seconds_sum{api="Produce"}`} {
 		if after[name] <= before[name] {
 			t.Errorf("%s went from %v to %v", name, before[name], after[name])
 		}

@@ -69,6 +69,7 @@ func await[T any](r *request, ctx context.Context, answer <-chan T) (T, error) {
 		return res, nil
 	default:
 	}
+	defer r.idles(r.cfg.Clock.Now())
 	var none T
 	select {
 	case res := <-answer:

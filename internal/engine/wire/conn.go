@@ -23,9 +23,6 @@ const (
 	writeTimeout = 60 * time.Second // of one response
 )
 
-// maxPipelined is how many requests of a connection may wait for the disk at once.
-const maxPipelined = 64
-
 // conn is one connection. A reader takes requests in their order and calls their handlers; a writer finishes them in
 // the same order and answers. A request that must see its predecessor answered waits for it in the reader, which by
 // then holds one frame and so would have noticed the peer's going away while the predecessor waited.
@@ -58,7 +55,7 @@ type address struct {
 }
 
 func newConn(s *Server, nc net.Conn, l net.Listener, sec Security) *conn {
-	c := &conn{server: s, nc: nc, listener: l, queue: make(chan *request, maxPipelined)}
+	c := &conn{server: s, nc: nc, listener: l, queue: make(chan *request, s.cfg.MaxPipelined)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.host, _, _ = net.SplitHostPort(nc.RemoteAddr().String())
 	c.addr = advertised(l.Addr(), nc.LocalAddr())
@@ -133,6 +130,7 @@ func (c *conn) read() error {
 		if err != nil {
 			return err
 		}
+		began := c.server.cfg.Clock.Now()
 		var r *request
 		if c.login.raw {
 			r = c.openToken(frame)
@@ -140,6 +138,7 @@ func (c *conn) read() error {
 			c.server.budget.give(int64(len(frame)))
 			return err
 		}
+		r.began = began
 		if err := c.follow(r); err != nil {
 			return err
 		}
@@ -149,11 +148,9 @@ func (c *conn) read() error {
 // follow handles r once its predecessor allows it and queues it for the writer.
 func (c *conn) follow(r *request) error {
 	if p := c.last; p != nil && p.finish != nil && !p.pipelined {
-		select {
-		case <-p.done:
-		case <-c.ctx.Done():
+		if err := c.turn(r, p); err != nil {
 			r.release()
-			return c.ctx.Err()
+			return err
 		}
 	}
 	r.resp = r.api.handle(r)
@@ -174,6 +171,22 @@ func (c *conn) follow(r *request) error {
 		return r.final
 	}
 	return r.failed
+}
+
+// turn waits until the answer to p is written: what r takes is counted from then on.
+func (c *conn) turn(r, p *request) error {
+	select {
+	case <-p.done:
+		return nil
+	default:
+	}
+	select {
+	case <-p.done:
+		r.began = c.server.cfg.Clock.Now()
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 }
 
 // frame reads one frame without its length.
@@ -250,6 +263,8 @@ func (c *conn) write() {
 				broken = true
 				c.cancel()
 				c.nc.Close()
+			} else {
+				c.server.counters.took(r, c.server.cfg.Clock.Now())
 			}
 		}
 		c.outstanding.Add(-1)

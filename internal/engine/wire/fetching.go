@@ -142,6 +142,7 @@ func (f *fetching) wait(ctx context.Context) error {
 	over := make(chan struct{})
 	stop := f.cfg.Clock.AfterFunc(time.Duration(f.req.MaxWaitMillis)*time.Millisecond, func() { close(over) })
 	defer stop()
+	defer f.idles(f.cfg.Clock.Now())
 	for !f.due() {
 		select {
 		case <-w.woken:

@@ -108,6 +108,7 @@ func (r *request) step(token []byte) (answer []byte, ok bool) {
 		r.counters.failedLogins.Add(1)
 		answerAt := began.Add(r.failures.Add(c.host, began))
 		r.finish = func(context.Context) error {
+			defer r.idles(r.cfg.Clock.Now())
 			r.pause(answerAt.Sub(r.cfg.Clock.Now()))
 			return nil
 		}

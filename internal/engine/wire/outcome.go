@@ -5,15 +5,18 @@ import (
 	"reflect"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/times"
 )
 
 // Stats are what a server has done since it was made.
 type Stats struct {
 	Requests       []Outcome // by API and error; those of which there were none are left out
+	Times          []Timing  // by API, of those that were answered
 	Received, Sent int64     // bytes of requests and responses
 	Accepted       int64     // connections
 	Refused        int64     // connections that were closed at once: too many are open
@@ -27,31 +30,40 @@ type Outcome struct {
 	Count uint64
 }
 
+// Timing is how long the requests of an API took; see request.began and request.idle for what counts.
+type Timing struct {
+	API string
+	times.Counts
+}
+
 // maxCode is the highest code that is counted by itself.
 const maxCode = 159
 
-// outcomes counts the requests of one API by their codes from -1 on; what is beyond counts as -1.
-type outcomes [maxCode + 2]atomic.Uint64
+// tally is what is counted of the requests of one API.
+type tally struct {
+	codes [maxCode + 2]atomic.Uint64 // from -1 on; what is beyond counts as -1
+	times times.Histogram
+}
 
 // counters are Stats as they grow.
 type counters struct {
-	requests                        map[int16]*outcomes // the map is not changed
+	requests                        map[int16]*tally // the map is not changed
 	received, sent                  atomic.Int64
 	accepted, refused, failedLogins atomic.Int64
 }
 
 func newCounters() *counters {
-	c := &counters{requests: map[int16]*outcomes{}}
+	c := &counters{requests: map[int16]*tally{}}
 	for key := range apis {
-		c.requests[key] = new(outcomes)
+		c.requests[key] = new(tally)
 	}
 	return c
 }
 
 // answered counts a request of which the answer is known. One without an answer, as of acks=0, has no error.
 func (c *counters) answered(r *request) {
-	o := c.requests[r.api.key]
-	if o == nil || r.api == tokenAPI {
+	of := c.of(r)
+	if of == nil {
 		return
 	}
 	e := code.None
@@ -63,18 +75,37 @@ func (c *counters) answered(r *request) {
 	if e < -1 || e > maxCode {
 		e = code.Unknown
 	}
-	o[e+1].Add(1)
+	of.codes[e+1].Add(1)
+}
+
+// of returns where r is counted; nil: nowhere.
+func (c *counters) of(r *request) *tally {
+	if r.api == tokenAPI {
+		return nil
+	}
+	return c.requests[r.api.key]
+}
+
+// took counts the time of a request that is answered now.
+func (c *counters) took(r *request, now time.Time) {
+	if of := c.of(r); of != nil {
+		of.times.Add(now.Sub(r.began) - r.idle)
+	}
 }
 
 // Stats returns the numbers now.
 func (s *Server) Stats() Stats {
 	c := s.counters
 	st := Stats{Received: c.received.Load(), Sent: c.sent.Load(), Accepted: c.accepted.Load(), Refused: c.refused.Load(), FailedLogins: c.failedLogins.Load()}
-	for key, o := range c.requests {
-		for i := range o {
-			if n := o[i].Load(); n > 0 {
-				st.Requests = append(st.Requests, Outcome{apis[key].name, code.Code(i - 1), n})
+	for key, of := range c.requests {
+		seen := false
+		for i := range of.codes {
+			if n := of.codes[i].Load(); n > 0 {
+				st.Requests, seen = append(st.Requests, Outcome{apis[key].name, code.Code(i - 1), n}), true
 			}
+		}
+		if seen {
+			st.Times = append(st.Times, Timing{apis[key].name, of.times.Counts()})
 		}
 	}
 	slices.SortFunc(st.Requests, func(a, b Outcome) int {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -28,5 +29,19 @@ func TestErrorInResponses(t *testing.T) {
 		if got := errorIn(kmsg.ResponseForKey(key)); got != code.None {
 			t.Errorf("an empty response of api %d has %v", key, got)
 		}
+	}
+}
+
+// TestCountingAllocatesNothing counts an answer and its time.
+func TestCountingAllocatesNothing(t *testing.T) {
+	c, began := newCounters(), time.Now()
+	r := &request{api: apis[0], resp: &kmsg.ProduceResponse{}, began: began, idle: time.Second}
+	n := testing.AllocsPerRun(100, func() {
+		c.answered(r)
+		c.took(r, began.Add(3*time.Second))
+	})
+	got := c.requests[0].times.Counts()
+	if runs := got.Sum / (2 * time.Second); n != 0 || runs < 100 || c.requests[0].codes[1].Load() != uint64(runs) {
+		t.Errorf("%v allocations, times %+v", n, got)
 	}
 }

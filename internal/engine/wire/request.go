@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -21,6 +22,9 @@ type request struct {
 	correlation int32
 	client      string
 	body        kmsg.Request // bytes in it alias frame
+
+	began time.Time     // when it was read; if one before it had to be answered first, then
+	idle  time.Duration // for which nothing could be done for it: what it waited for was to happen elsewhere
 
 	// The handler sets the following, before it returns.
 	finish    func(ctx context.Context) error // waits, and completes resp; an error closes the connection
@@ -109,6 +113,9 @@ func (r *request) decode(b []byte) error {
 	}
 	return r.body.ReadFrom(b)
 }
+
+// idles notes that nothing was to be done for r since a time.
+func (r *request) idles(since time.Time) { r.idle += r.cfg.Clock.Now().Sub(since) }
 
 // release lets go of the request's memory. Nothing decoded from the frame may be used after it.
 func (r *request) release() {

@@ -37,6 +37,7 @@ type Config struct {
 	SuperUsers         []string // principals who may do everything
 	MaxConnections     int      // open at a time; 0: 10000
 	MaxInFlight        int64    // bytes of requests being served, of all connections; 0: 512 MiB
+	MaxPipelined       int      // requests of a connection that may wait for the disk at once; 0: 64
 }
 
 // Server answers requests on any number of listeners.
@@ -69,6 +70,9 @@ func NewServer(cfg Config, dir *log.Dir, store *meta.Store, groups *coord.Groups
 	}
 	if cfg.MaxInFlight == 0 {
 		cfg.MaxInFlight = 512 << 20
+	}
+	if cfg.MaxPipelined == 0 {
+		cfg.MaxPipelined = 64
 	}
 	s := &Server{
 		cfg: cfg, dir: dir, meta: store, groups: groups, txns: txns,
