@@ -39,9 +39,11 @@ func TestServeOps(t *testing.T) {
 		}
 		return resp.StatusCode, string(b)
 	}
-	if status, text := ask("/metrics", "secret"); status != 200 || !strings.Contains(text, `thalweg_engine_requests_total{api="Produce",error="NONE"} 1`) {
+	status, text := ask("/metrics", "secret")
+	if status != 200 || !strings.Contains(text, `thalweg_engine_requests_total{api="Produce",error="NONE"} 1`) {
 		t.Errorf("metrics: %d\n%s", status, text)
 	}
+	namesMetrics(t, text)
 	if status, _ := ask("/metrics", "other"); status != 401 {
 		t.Errorf("metrics by another token: %d", status)
 	}
