@@ -125,6 +125,7 @@ func (w *Window[V]) Hop(advance int64) {
 	w.observed = max(w.observed, w.maxBelow)
 	w.settled = w.observed
 	w.ring = r
+	w.env.Logger.Debug("store: the windows of a key lie together", "store", w.name, "cells", n)
 }
 
 // number returns which multiple of the advance a start is; false: it is none.
