@@ -382,3 +382,30 @@ func TestRingsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations for %d records and their commit, want none", n, len(keys))
 	}
 }
+
+// A store that is closed in the middle of a read ends it with an error, between two starts, too.
+func TestReadOfAClosedRing(t *testing.T) {
+	for rows := 1; rows <= 3; rows++ {
+		db := testDB(t, vfs.NewMem())
+		w := testRing(t, db, nil)
+		for i := range 2 {
+			_ = w.Put(ringKey(w, i), 10, 1, 0)
+			_ = w.Put(ringKey(w, i), 20, 1, 0)
+		}
+		w.Ended(Position{Offset: 1})
+		checkpointed(t, w)
+		n := 0
+		for _, err := range w.FetchRange(nil, nil, 0, 100) {
+			if n++; n == rows {
+				closed(t, w)
+			}
+			if (err != nil) != (n > rows) || err != nil && !errors.Is(err, errClosed) {
+				t.Errorf("row %d: %v", n, err)
+			}
+		}
+		if n != rows+1 {
+			t.Errorf("%d rows, closed after %d", n, rows)
+		}
+		closed(t, db)
+	}
+}

@@ -32,7 +32,10 @@ func (r *ring[V]) flush(c Changelog, newest int64) (told bool, err error) {
 	for _, seg := range t.lists[listDirty] {
 		for gi := range seg.groups {
 			dirty := seg.groups[gi].dirty
-			at := seg.slots[min(gi*groupSlots, len(seg.slots)):]
+			if dirty == 0 {
+				continue
+			}
+			at := seg.slots[gi*groupSlots:]
 			for rest := dirty; rest != 0; rest &= rest - 1 { // the loads are independent: their misses overlap
 				t.sink ^= uint64(r.octets.of(at[bits.TrailingZeros64(rest)].v)[0].dirty)
 			}
@@ -202,7 +205,7 @@ func (r *ring[V]) compact() {
 
 // settle brings the account up to date.
 func (r *ring[V]) settle() {
-	held := r.octets.bytes() + int64(cap(r.shadow))*octetBytes[V]() + int64(cap(r.passed.keys))
+	held := r.octets.bytes() + int64(cap(r.shadow))*octetBytes[V]() + r.passed.bytes()
 	for _, p := range r.parts {
 		held += p.bytes + int64(cap(p.rows))*16
 	}

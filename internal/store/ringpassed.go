@@ -1,5 +1,7 @@
 package store
 
+import "unsafe"
+
 // passed are windows that a ring has moved on over in the open transaction, and that the database has yet to get: they are
 // the rows of their starts' tables once it is committed, and the ring's own again if it is not.
 type passed[V any] struct {
@@ -19,6 +21,10 @@ func (p *passed[V]) add(key []byte, row passedRow[V]) {
 	row.off, row.len = uint32(len(p.keys)), uint32(len(key))
 	p.keys = append(p.keys, key...)
 	p.rows = append(p.rows, row)
+}
+
+func (p *passed[V]) bytes() int64 {
+	return int64(cap(p.keys)) + int64(cap(p.rows))*int64(unsafe.Sizeof(passedRow[V]{}))
 }
 
 func (p *passed[V]) forget() {

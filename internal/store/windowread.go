@@ -155,7 +155,7 @@ func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, gi
 	var ring *ringView[V]
 	if w.ring != nil {
 		ring = w.ring.open(below, first, upper, committed)
-		defer ring.rows.close()
+		defer func() { err = errors.Join(err, ring.rows.close()) }()
 	}
 	for i, start := range starts {
 		if w.ring != nil {
