@@ -409,3 +409,52 @@ func TestReadOfAClosedRing(t *testing.T) {
 		closed(t, db)
 	}
 }
+
+// What nobody can see is below all the same, as it was last, until its segment goes: a longer retention shows it again.
+func TestLongerRetentionShowsWhatRingsMovedOnOver(t *testing.T) {
+	for _, advance := range []int64{0, 10} {
+		db := testDB(t, vfs.NewMem())
+		open := func(retention int64) *Window[int] {
+			w, err := OpenWindow(Env{DB: db, Hasher: hashed.NewHasher(1, 2)}, "w", Schema{Kind: KindTimestampedWindow}, 60, retention, refusing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Hop(advance)
+			return w
+		}
+		w := open(60)
+		k, offset := ringKey(w, 1), int64(0)
+		commit := func() {
+			t.Helper()
+			if err := w.Flush(&nothing{}); err != nil {
+				t.Fatal(err)
+			}
+			offset++
+			w.Ended(Position{Offset: offset})
+		}
+		_ = w.Put(k, 10, 1, 0)
+		_ = w.Put(k, 20, 1, 0)
+		_ = w.Put(k, 30, 1, 0)
+		commit()
+		checkpointed(t, w)
+		_ = w.Put(k, 10, 2, 0)
+		_ = w.Delete(k, 20, 0)
+		_ = w.Put(k, 40, 2, 0)
+		commit()
+		_ = w.Put(k, 30, 3, 0)
+		_ = w.Put(k, 500, 3, 0) // moves on over those of before, and of this commit
+		_ = w.Put(k, 0, 3, 0)   // and this one cannot be seen at once
+		commit()
+		checkpointed(t, w)
+		closed(t, w)
+		w = open(1000)
+		got := ""
+		for e, err := range w.Fetch(k, 0, 1000, false) {
+			got += fmt.Sprintf("%d=%d %v ", e.Start, e.Value, err)
+		}
+		if want := "0=3 <nil> 10=2 <nil> 30=3 <nil> 40=2 <nil> 500=3 <nil> "; got != want {
+			t.Errorf("advance %d: %s, want %s", advance, got, want)
+		}
+		closed(t, w, db)
+	}
+}

@@ -248,11 +248,26 @@ func (m *windowModel) commit() {
 	if err := m.w.Flush(&m.log); err != nil {
 		m.fail("flush: %v", err)
 	}
+	logged := map[windowKey]bool{}
 	for _, r := range m.log.open {
 		n := len(r.Key) - 12
 		x := windowKey{int64(binary.BigEndian.Uint64(r.Key[n:])), string(r.Key[:n])}
 		if row, there := m.now.rows[x]; there != (r.Value != nil) || there && (row.v != string(r.Value) || row.at != r.Time) {
 			m.fail("flush: %v %q at %d, want %v %v", x, r.Value, r.Time, row, there)
+		}
+		if logged[x] {
+			m.fail("flush: %v twice", x)
+		}
+		logged[x] = true
+	}
+	for x, row := range m.now.rows { // those that nobody can see are logged, too
+		if m.committed.rows[x] != row && !logged[x] {
+			m.fail("flush: %v %v is missing, observed %d", x, row, m.now.observed)
+		}
+	}
+	for x := range m.committed.rows {
+		if _, there := m.now.rows[x]; !there && x.start >= m.now.first() && !logged[x] {
+			m.fail("flush: the deletion of %v is missing", x)
 		}
 	}
 	if m.r.IntN(4) == 0 {
@@ -274,12 +289,13 @@ func (m *windowModel) checkpoint() {
 		m.ck = m.w.BeginCheckpoint()
 		return
 	}
-	if !m.encoded {
-		m.encoded = m.ck.Encode(1 + m.r.IntN(200))
-		return
-	}
 	err := errors.New("refused")
-	if m.r.IntN(4) != 0 {
+	if !m.encoded {
+		if m.encoded = m.ck.Encode(1 + m.r.IntN(200)); m.encoded || m.r.IntN(4) != 0 {
+			return
+		}
+		err = errors.New("given up half way")
+	} else if m.r.IntN(4) != 0 {
 		if err = m.ck.Write(); err != nil {
 			m.fail("write: %v", err)
 		}
