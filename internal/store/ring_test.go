@@ -383,7 +383,7 @@ func TestRingsAllocateNothing(t *testing.T) {
 	}
 }
 
-// A store that is closed in the middle of a read ends it with an error, between two starts, too.
+// A store that is closed in the middle of a read ends it with an error.
 func TestReadOfAClosedRing(t *testing.T) {
 	for rows := 1; rows <= 3; rows++ {
 		db := testDB(t, vfs.NewMem())

@@ -156,9 +156,6 @@ func (r *ring[V]) open(below reader, first, upper []byte, committed bool) *ringV
 // aim makes it read the n-th windows.
 func (w *ringView[V]) aim(n int64) error {
 	v := w.rows
-	if v.closed {
-		return errClosed
-	}
 	if v.it != nil {
 		if err := v.it.Close(); err != nil {
 			return err
