@@ -9,6 +9,7 @@ import (
 const (
 	octetCells  = 8
 	mostCells   = 64  // of a ring
+	mostSizes   = 4   // that a ring is long: a key that comes once fills the cells of one
 	chunkOctets = 128 // allocated at once
 )
 
@@ -101,7 +102,7 @@ func octetBytes[V any]() int64 { return int64(unsafe.Sizeof(octet[V]{})) }
 // Hop says that windows start at multiples of advance: if they overlap so much that it pays, the windows of a key are kept
 // together. What starts elsewhere is kept, too, so that the advance may change at a restart. It comes before all else.
 func (w *Window[V]) Hop(advance int64) {
-	if advance < 1 || w.size <= 2*advance || w.retention > mostCells*advance {
+	if advance < 1 || w.size <= 2*advance || w.retention > mostCells*advance || w.retention/mostSizes > w.size {
 		return
 	}
 	n := int64(octetCells)

@@ -48,6 +48,8 @@ func TestRingsAreForWindowsThatOverlapMuch(t *testing.T) {
 		{11, 5, 11, 8},
 		{60, 10, 60, 8},
 		{60, 10, 81, 16},
+		{60, 10, 243, 32},
+		{60, 10, 244, 0}, // a key that comes now and then would have most of its cells empty
 		{60, 1, 64, 64},
 		{60, 1, 65, 0},
 		{60, 0, 60, 0}, // it does not hop

@@ -53,7 +53,7 @@ func (s windowState) visible(from, to int64) (ks []windowKey) {
 }
 
 const (
-	testSize = 10_000
+	testSize = 30_000
 	testUnit = 2_000 // starts are multiples of it
 )
 
