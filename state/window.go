@@ -49,7 +49,11 @@ func WindowsOf[K, V any](name string, w window.Windows, retention, slack window.
 			return x, err
 		}
 		x, err := store.OpenWindow(env, name, p.Schema, size, p.Retention, v)
-		if err == nil && !w.Even() {
+		switch {
+		case err != nil:
+		case w.Even():
+			x.Hop(int64(w.Advance()))
+		default:
 			x.Ends = func(start int64) int64 { return int64(w.End(window.Instant(start))) }
 		}
 		return x, err

@@ -24,6 +24,7 @@ func TestRecordsAllocateNothing(t *testing.T) {
 		{"filter of strings to a sink", stringFilter, textOf(keys, 80), 13 + 80},
 		{"count", count, textOf(keys, 80), 0},
 		{"windowed count", countWindows, orderOf(keys), 0},
+		{"hopping count", countHops, orderOf(keys), 0},
 		{"stream-table join", joinTable, textOf(keys, 40), 40},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -59,6 +59,7 @@ var (
 	totals  = topology.NewTopic("out", serde.String, serde.Int64)
 	copied  = topology.NewTopic("out", serde.String, serde.String)
 	minutes = window.Tumbling(time.Minute)
+	hops    = window.Hopping(time.Minute, 10*time.Second)
 )
 
 // seen keeps results from being optimized away.
@@ -104,6 +105,10 @@ func count(b *topology.Builder) { stream.From(b, texts).GroupByKey().Count("coun
 
 func countWindows(b *topology.Builder) {
 	stream.From(b, orders).GroupByKey().Windowed(minutes).Count("counts")
+}
+
+func countHops(b *topology.Builder) {
+	stream.From(b, orders).GroupByKey().Windowed(hops).Count("counts")
 }
 
 func joinTable(b *topology.Builder) {

@@ -174,36 +174,63 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// BenchmarkWindow is a windowed count: 10 records for each key and window, the last two windows alive.
+// BenchmarkWindow is a windowed count: 10 records for each key and advance, with the commits, and the read of what closes.
+// Hopping windows are measured in both layouts; a record is in six of them.
 func BenchmarkWindow(b *testing.B) {
-	const keys, group = 100_000, 16
-	w, err := OpenWindow(Env{Hasher: hashed.NewHasher(1, 2)}, "bench", Schema{Kind: KindTimestampedWindow}, 1000, 2000, serde.Int64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	var ks [group]Key
-	var hs [group]uint64
-	buf := make([]byte, 0, group*16)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := 0; i < b.N; i += group {
-		buf = buf[:0]
-		for j := range group {
-			at := len(buf)
-			buf = appendBenchKey(buf, r.IntN(keys))
-			ks[j] = w.env.Hasher.Key(buf[at:])
-			hs[j] = ks[j].Hash
-		}
-		w.Touch(hs[:])
-		start := int64(i/(10*keys)) * 1000
-		for j := range group {
-			v, _, _, _ := w.Get(ks[j], start)
-			sunk = work(sunk + uint64(v))
-			_ = w.Put(ks[j], start, v+1, start)
-		}
-		if i%65536 == 0 {
-			w.Ended(Position{})
-		}
+	const keys, group, advance = 100_000, 16, 1000
+	for _, x := range []struct {
+		name    string
+		windows int64 // that a record is in
+		ring    bool
+	}{{"tumbling", 1, false}, {"hopping/tables", 6, false}, {"hopping/ring", 6, true}} {
+		b.Run(x.name, func(b *testing.B) {
+			size := x.windows * advance
+			w, err := OpenWindow(Env{Hasher: hashed.NewHasher(1, 2)}, "bench", Schema{Kind: KindTimestampedWindow}, size, size+1, serde.Int64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if x.ring {
+				w.Hop(advance)
+			}
+			r := rand.New(rand.NewPCG(1, 1))
+			var ks [group]Key
+			var hs [group]uint64
+			var log nothing
+			var closing []WindowEntry[int64]
+			held, buf := int64(0), make([]byte, 0, group*16)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := 0; i < b.N; i += group {
+				buf = buf[:0]
+				for j := range group {
+					at := len(buf)
+					buf = appendBenchKey(buf, r.IntN(keys))
+					ks[j] = w.env.Hasher.Key(buf[at:])
+					hs[j] = ks[j].Hash
+				}
+				w.Touch(hs[:])
+				now := int64(i/(10*keys))*advance + 10*size
+				if gone := now - size; w.observed != noTime && w.observed < now {
+					if closing, err = w.Closing(closing[:0], gone, gone); err != nil {
+						b.Fatal(err)
+					}
+				}
+				for j := range group {
+					for start := now - size + advance; start <= now; start += advance {
+						v, _, _, _ := w.Get(ks[j], start)
+						sunk = work(sunk + uint64(v))
+						_ = w.Put(ks[j], start, v+1, now)
+					}
+				}
+				if i%65536 == 0 {
+					if err := w.Flush(&log); err != nil {
+						b.Fatal(err)
+					}
+					w.Ended(Position{})
+					held = max(held, w.Bytes())
+				}
+			}
+			b.ReportMetric(float64(held)/keys, "B/key")
+		})
 	}
 }

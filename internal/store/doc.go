@@ -13,6 +13,9 @@
 // into the database, together with the changelog position they stand for, atomically. After a crash the database stands
 // for a committed prefix of the changelog, and the rest is replayed.
 //
+// Windows lie in a table for each start; where they overlap much, the newest of a key are cells of one row: see [ring]. Below,
+// and in the changelog, both look the same.
+//
 // # Invariants
 //
 //  1. A row of the hot table equals the row below, or has a bit: of the current generation (to be written by the next
@@ -22,4 +25,6 @@
 //  4. The bits of a segment move with its rows.
 //  5. A table is complete, or every row it does not hold and the database does is in its filter, or it has no filter yet.
 //  6. A row with a bit is never evicted.
+//  7. What a ring has moved on over cannot be seen, now or after an abort. If changelog or database have yet to get it, it is
+//     in the table of its start, or will be there at the commit.
 package store

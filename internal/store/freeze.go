@@ -10,7 +10,9 @@ import (
 // changed, the committed value is encoded at once, and they stay in the current generation.
 func (t *table[V]) freeze(p *part) {
 	t.part = p
-	p.rows = make([]partRow, 0, t.pending)
+	if t.inner == nil {
+		p.rows = make([]partRow, 0, t.pending)
+	}
 	t.cur = 1 - t.cur
 	t.pending = 0
 	for _, seg := range t.lists[listDirty] {
@@ -49,6 +51,10 @@ func (t *table[V]) encodeFrozen(rows int) (encoded int, done bool) {
 
 // copyOut encodes a frozen row, with its committed value, and puts it in flight.
 func (t *table[V]) copyOut(seg *segment[V], i uint64) {
+	if t.inner != nil {
+		t.inner.copyOut(seg, i)
+		return
+	}
 	s := &seg.slots[i]
 	g, b := &seg.groups[i/groupSlots], uint64(1)<<(i%groupSlots)
 	g.gen[1-t.cur] &^= b
@@ -84,6 +90,9 @@ func (t *table[V]) copyOut(seg *segment[V], i uint64) {
 // thaw ends a checkpoint. If its rows are below they are clean now, else they return to the current generation.
 func (t *table[V]) thaw(below bool) {
 	frozen := 1 - t.cur
+	if t.inner != nil {
+		t.inner.thaw(below)
+	}
 	if below {
 		for _, seg := range t.lists[listFlight] {
 			if seg.dead {

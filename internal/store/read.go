@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/thalweg/thalweg/serde"
 )
 
 // Entry is one row of an ordered read; Key lives until the next step.
@@ -88,19 +90,26 @@ func (w *view[V]) nextRow() (row Row, ok bool, err error) {
 		if err != nil || key == nil {
 			return row, false, err
 		}
-		if raw != nil {
-			at, value, err := splitRaw(key, raw)
-			return Row{Key: key, Value: value, Time: at}, err == nil, err
-		}
-		value, err := w.tab.serde.Append(bytesOf(&w.value), s.v)
-		if err != nil {
-			return row, false, fmt.Errorf("store: encode the value of key %q: %w", key, err)
-		}
-		if value != nil {
-			w.value = value
-			return Row{Key: key, Value: value, Time: s.at}, true, nil
+		if row, ok, err = rowIn(w.tab.serde, &w.value, key, raw, s.v, s.at); ok || err != nil {
+			return row, ok, err
 		}
 	}
+}
+
+// rowIn returns a row in bytes: it is raw below, or, where that is nil, v at at. ok is false if its serde writes null.
+func rowIn[V any](s serde.Serde[V], scratch *[]byte, key, raw []byte, v V, at int64) (row Row, ok bool, err error) {
+	if raw != nil {
+		at, value, err := splitRaw(key, raw)
+		return Row{Key: key, Value: value, Time: at}, err == nil, err
+	}
+	value, err := s.Append(bytesOf(scratch), v)
+	if err != nil {
+		return row, false, fmt.Errorf("store: encode the value of key %q: %w", key, err)
+	}
+	if value != nil {
+		*scratch = value
+	}
+	return Row{Key: key, Value: value, Time: at}, value != nil, nil
 }
 
 // bytesOf returns the scratch buffer, empty but never nil.
@@ -130,16 +139,17 @@ func (t *table[V]) committedRow(key []byte) (row Row, ok bool, err error) {
 		if !s.live {
 			return row, false, nil
 		}
-		value, err := t.serde.Append([]byte{}, s.v)
-		if err != nil {
-			return row, false, fmt.Errorf("store: encode the value of key %q: %w", key, err)
-		}
-		return Row{Key: key, Value: value, Time: s.at}, value != nil, nil
+		return rowIn(t.serde, new([]byte), key, nil, s.v, s.at)
 	}
 	if !t.mayBelow(k.Hash) {
 		return row, false, nil
 	}
-	raw, c, err := t.env.DB.e.get(append(slices.Clone(t.prefix), key...))
+	return t.env.DB.rowBelow(append(slices.Clone(t.prefix), key...), key)
+}
+
+// rowBelow returns the row that full finds; ok is false if there is none. The value is a copy.
+func (db *DB) rowBelow(full, key []byte) (row Row, ok bool, err error) {
+	raw, c, err := db.e.get(full)
 	if err != nil || raw == nil {
 		return row, false, err
 	}

@@ -19,7 +19,7 @@ func (t *table[V]) replayPut(k *Key, v V, at int64) error {
 	e, i, had := t.find(k)
 	if !had {
 		if len(k.Bytes) >= keyMax {
-			return fmt.Errorf("store: key of %d bytes, at most %d are possible", len(k.Bytes), keyMax-1)
+			return errKeyLong(k)
 		}
 		e, i = t.insert(k)
 		if t.mayBelow(k.Hash) {

@@ -18,7 +18,7 @@ func (t *table[V]) startScan() {
 	}
 	s := &scan{since: newFilter(0), done: make(chan *filter, 1)}
 	t.scan = s
-	h, n := t.env.Hasher, len(t.prefix)
+	h, n := t.env.Hasher, len(t.prefix)+t.lead
 	go func() {
 		defer close(s.done)
 		f := newFilter(0)

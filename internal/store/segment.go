@@ -278,6 +278,9 @@ func (t *table[V]) remove(seg *segment[V], i uint64) {
 	if s.klen == longKey {
 		t.arena.drop(s.hi)
 	}
+	if t.inner != nil {
+		t.inner.left(s.v)
+	}
 	g, b := &seg.groups[i/groupSlots], uint64(1)<<(i%groupSlots)
 	if g.gen[t.cur]&b != 0 {
 		t.pending--

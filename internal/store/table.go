@@ -17,8 +17,10 @@ type table[V any] struct {
 	pool  *pool[V]
 	arena arena
 
-	prefix []byte // of its rows in the database
-	suffix []byte // of its keys in the changelog
+	inner  inner[V] // what rows have inside; nil: they are as they look
+	prefix []byte   // of its rows in the database
+	lead   int      // bytes there between the prefix and the key
+	suffix []byte   // of its keys in the changelog
 
 	segs    int
 	rows    int // slots used
@@ -46,6 +48,14 @@ type table[V any] struct {
 	swept     uint64  // the directory's place where the sweep of expired rows goes on
 	sweep     uint64  // the directory's place where relief goes on
 	sink      uint64
+}
+
+// inner is what a table has to know of rows with an inside of their own: see ring.
+type inner[V any] interface {
+	copyOut(seg *segment[V], i uint64) // in place of the table's own
+	restore(s *slot[V])                // a row gets back what it had inside
+	left(v V)                          // a row has left the table
+	thaw(below bool)                   // a checkpoint ends
 }
 
 func newTable[V any](env *Env, s serde.Serde[V], p *pool[V]) *table[V] {
@@ -92,7 +102,7 @@ func (t *table[V]) put(k *Key, v V, at int64) error {
 	e, i, had := t.find(k)
 	if !had {
 		if len(k.Bytes) >= keyMax {
-			return fmt.Errorf("store: key of %d bytes, at most %d are possible", len(k.Bytes), keyMax-1)
+			return errKeyLong(k)
 		}
 		e, i = t.insert(k)
 		if t.mayBelow(k.Hash) {
@@ -108,6 +118,10 @@ func (t *table[V]) put(k *Key, v V, at int64) error {
 	}
 	s.v, s.at = v, at
 	return nil
+}
+
+func errKeyLong(k *Key) error {
+	return fmt.Errorf("store: key of %d bytes, at most %d are possible", len(k.Bytes), keyMax-1)
 }
 
 // delete makes k absent. at becomes the time of its tombstone.

@@ -109,6 +109,9 @@ func (t *table[V]) restore(seg *segment[V], s *slot[V]) bool {
 		s.flags |= flagGone
 		return false
 	}
+	if t.inner != nil {
+		t.inner.restore(s)
+	}
 	s.at, s.v = u.at, u.v
 	if s.flags &^= flagLive; u.live {
 		s.flags |= flagLive

@@ -20,8 +20,16 @@ type view[V any] struct {
 	it        cursor // comes with the first row
 	down      bool
 	closed    bool
-	key       []byte // scratch
-	value     []byte // scratch
+	inside    inside[V] // of a table whose rows have an inside; nil: rows are as they look
+	lead      int       // bytes of a key below before that of its row
+	key       []byte    // scratch
+	value     []byte    // scratch
+}
+
+// inside is a view of rows with an inside: see ring.
+type inside[V any] interface {
+	save(key []byte, seg *segment[V], i uint64, had bool)
+	look(key []byte) (hot, live bool)
 }
 
 // rowState is what the hot table says of a key.
@@ -54,6 +62,10 @@ func (t *table[V]) state(committed bool, seg *segment[V], i uint64) rowState[V] 
 func (t *table[V]) keep(seg *segment[V], i uint64, had bool) {
 	for _, w := range t.views {
 		w.key = t.appendKey(w.key[:0], &seg.slots[i])
+		if w.inside != nil {
+			w.inside.save(w.key, seg, i, had)
+			continue
+		}
 		if _, ok := w.saved[string(w.key)]; ok {
 			continue
 		}
@@ -94,7 +106,7 @@ func (t *table[V]) keepAll() {
 // open begins a view of the keys from ≤ key < to, nil: open. below must stay as it is until the first row has been
 // read. close must follow.
 func (t *table[V]) open(below reader, from, to []byte, down, committed bool) *view[V] {
-	w := &view[V]{tab: t, committed: committed, down: down, from: below, saved: map[string]rowState[V]{}, key: make([]byte, 0, 32)}
+	w := &view[V]{tab: t, committed: committed, down: down, from: below, saved: map[string]rowState[V]{}, key: make([]byte, 0, 32), lead: len(t.prefix)}
 	for _, r := range t.sorted() {
 		lo, hi := r.search(from), len(r.rows)
 		if to != nil {
@@ -171,7 +183,7 @@ func (w *view[V]) next() (key, raw []byte, s rowState[V], err error) {
 		hot := w.hotKey()
 		var below []byte
 		if w.it != nil && w.it.Valid() {
-			below = w.it.Key()[len(w.tab.prefix):]
+			below = w.it.Key()[w.lead:]
 		} else if w.it != nil && w.it.Error() != nil {
 			return nil, nil, s, w.it.Error()
 		}
@@ -261,7 +273,11 @@ func (w *view[V]) skip(k []byte) {
 }
 
 // look returns what the hot table said of a key when the view began.
-func (w *view[V]) look(key []byte) rowState[V] {
+func (w *view[V]) look(key []byte) (s rowState[V]) {
+	if w.inside != nil {
+		s.hot, s.live = w.inside.look(key)
+		return s
+	}
 	if s, ok := w.saved[string(key)]; ok {
 		return s
 	}

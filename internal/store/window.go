@@ -13,8 +13,8 @@ import (
 
 const segmentMin = 60_000 // ms of a time segment, at least
 
-// Window is a map from (key bytes, window start) to values with times: a segment table for each start. It implements
-// [Store].
+// Window is a map from (key bytes, window start) to values with times: a segment table for each start, and a [ring] of the
+// windows of a key where they overlap much. It implements [Store].
 //
 // Rows below are ordered by start, so that what has expired goes by one range delete. A window is visible as long as
 // start ≥ observed − retention + 1, where observed is the highest start ever put. Its memory goes with its time
@@ -39,8 +39,9 @@ type Window[V any] struct {
 	settled   int64  // observed as of the last commit
 	newest    []byte // the key by which observed rose to what it is, and when
 	newestAt  int64
-	allHot    bool  // every start below has a table
-	maxBelow  int64 // no start below is higher
+	allHot    bool     // every start below has a table
+	maxBelow  int64    // no start below is higher
+	ring      *ring[V] // of the starts that are multiples of the advance; nil: all have tables
 }
 
 // OpenWindow opens the store. size and retention are in ms.
@@ -119,15 +120,20 @@ func (w *Window[V]) table(start int64, create bool) (*table[V], error) {
 		if complete && !create {
 			return nil, nil
 		}
-		t = w.bare(start)
-		t.complete = complete
-		t.settle()
-		w.tables[start] = t
-		i, _ := slices.BinarySearch(w.starts, start)
-		w.starts = slices.Insert(w.starts, i, start)
+		t = w.addTable(start, complete)
 	}
 	w.last, w.lastStart = t, start
 	return t, nil
+}
+
+func (w *Window[V]) addTable(start int64, complete bool) *table[V] {
+	t := w.bare(start)
+	t.complete = complete
+	t.settle()
+	w.tables[start] = t
+	i, _ := slices.BinarySearch(w.starts, start)
+	w.starts = slices.Insert(w.starts, i, start)
+	return t
 }
 
 // nothingBelow reports that the database has no rows of a start.
@@ -161,6 +167,11 @@ func (w *Window[V]) Get(k Key, start int64) (v V, at int64, ok bool, err error) 
 	if !w.visible(start, w.observed) {
 		return v, 0, false, nil
 	}
+	if w.ring != nil {
+		if n, ok := w.ring.number(start); ok {
+			return w.ring.get(&k, n)
+		}
+	}
 	t, err := w.table(start, false)
 	if t == nil {
 		return v, 0, false, err
@@ -181,8 +192,16 @@ func (w *Window[V]) Put(k Key, start int64, v V, at int64) error {
 		}
 	}
 	at = w.time(at)
-	t, err := w.writable(k, start, at)
-	if t == nil {
+	if !w.admits(k, start, at) {
+		return nil
+	}
+	if n, ok := w.inRing(&k, start); ok {
+		if inside, err := w.ring.put(&k, n, v, at); inside {
+			return err
+		}
+	}
+	t, err := w.writable(start)
+	if err != nil {
 		return err
 	}
 	err = t.put(&k, v, at)
@@ -193,8 +212,14 @@ func (w *Window[V]) Put(k Key, start int64, v V, at int64) error {
 // Delete makes k absent in that window.
 func (w *Window[V]) Delete(k Key, start int64, at int64) error {
 	at = w.time(at)
-	t, err := w.writable(k, start, at)
-	if t == nil {
+	if !w.admits(k, start, at) {
+		return nil
+	}
+	if n, ok := w.inRing(&k, start); ok && w.ring.delete(&k, n, at) {
+		return nil
+	}
+	t, err := w.writable(start)
+	if err != nil {
 		return err
 	}
 	err = t.delete(&k, at)
@@ -202,8 +227,34 @@ func (w *Window[V]) Delete(k Key, start int64, at int64) error {
 	return err
 }
 
-// writable returns the table of a start for a write, nil if the start has expired.
-func (w *Window[V]) writable(k Key, start, at int64) (*table[V], error) {
+// inRing reports whether a write is the ring's, if that has not moved on, and of which of its windows. What nobody can see any
+// more may be in a table already, and stays there.
+func (w *Window[V]) inRing(k *Key, start int64) (n int64, ok bool) {
+	if w.ring == nil {
+		return 0, false
+	}
+	if n, ok = w.ring.number(start); !ok || w.visible(start, w.observed) {
+		return n, ok
+	}
+	if t := w.tables[start]; t != nil {
+		_, _, aside := t.find(k)
+		return n, !aside
+	}
+	return n, true
+}
+
+// writable returns the table of a start for a write.
+func (w *Window[V]) writable(start int64) (*table[V], error) {
+	if w.ring != nil {
+		if _, ok := w.ring.number(start); ok {
+			return w.asideOf(start), nil
+		}
+	}
+	return w.table(start, true)
+}
+
+// admits notes that a write has come, and reports whether it is in time.
+func (w *Window[V]) admits(k Key, start, at int64) bool {
 	if start > w.observed {
 		w.observed, w.newestAt = start, at
 		w.newest = append(w.newest[:0], k.Bytes...)
@@ -211,9 +262,9 @@ func (w *Window[V]) writable(k Key, start, at int64) (*table[V], error) {
 		if w.env.Dropped != nil {
 			w.env.Dropped(1)
 		}
-		return nil, nil
+		return false
 	}
-	return w.table(start, true)
+	return true
 }
 
 // note puts a table that has been written on the list of changed ones.
@@ -226,6 +277,12 @@ func (w *Window[V]) note(t *table[V]) {
 
 // Touch loads the home slots of keys that will be asked for soon, in the window used last.
 func (w *Window[V]) Touch(hashes []uint64) {
+	if w.ring != nil {
+		for _, h := range hashes {
+			w.ring.tab.load(h)
+		}
+		return
+	}
 	if w.last == nil {
 		return
 	}
@@ -238,6 +295,10 @@ func (w *Window[V]) Touch(hashes []uint64) {
 func (w *Window[V]) Dirty() (rows int, bytes int64) {
 	for _, t := range w.changed {
 		r, b := t.dirty()
+		rows, bytes = rows+r, bytes+b
+	}
+	if w.ring != nil {
+		r, b := w.ring.changed()
 		rows, bytes = rows+r, bytes+b
 	}
 	return rows, bytes
@@ -253,6 +314,13 @@ func (w *Window[V]) Flush(c Changelog) error {
 			return err
 		}
 		told = told || n > 0 && t == w.tables[w.observed]
+	}
+	if w.ring != nil {
+		said, err := w.ring.flush(c, w.observed)
+		if err != nil {
+			return err
+		}
+		told = told || said
 	}
 	if told {
 		return nil
@@ -270,6 +338,9 @@ func (w *Window[V]) Ended(p Position) {
 	}
 	w.unchange()
 	w.settled = w.observed
+	if w.ring != nil {
+		w.ring.ended()
+	}
 	w.settle(p)
 }
 
@@ -295,6 +366,9 @@ func (w *Window[V]) Abort() {
 	}
 	w.unchange()
 	w.observed = w.settled
+	if w.ring != nil {
+		w.ring.abort()
+	}
 	w.pool.settle()
 }
 
@@ -339,12 +413,20 @@ func (w *Window[V]) relieve() {
 }
 
 // Bytes is the memory held.
-func (w *Window[V]) Bytes() int64 { return w.pool.account.held }
+func (w *Window[V]) Bytes() int64 {
+	if w.ring != nil {
+		return w.pool.account.held + w.ring.tab.pool.account.held
+	}
+	return w.pool.account.held
+}
 
 // Rows is the number of live rows in memory.
 func (w *Window[V]) Rows() (n int64) {
 	for _, t := range w.tables {
 		n += max(t.live, 0)
+	}
+	if w.ring != nil {
+		n += w.ring.live
 	}
 	return n
 }
@@ -359,6 +441,9 @@ func (w *Window[V]) Reset() error {
 	}
 	w.starts = w.starts[:0]
 	w.unchange()
+	if w.ring != nil {
+		w.ring.reset()
+	}
 	w.observed, w.settled, w.allHot, w.maxBelow = noTime, noTime, true, noTime
 	w.pool.settle()
 	return nil
@@ -376,12 +461,21 @@ func (w *Window[V]) Replay(recs iter.Seq[Logged]) error {
 			for _, t := range w.tables {
 				t.settle()
 			}
-			if err := spill(w, w.pool); err != nil {
+			if err := w.spill(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// spill writes what was replayed below when memory is short.
+func (w *Window[V]) spill() error {
+	if err := spill(w, w.pool); err != nil || w.ring == nil {
+		return err
+	}
+	w.ring.settle()
+	return spill(w, w.ring.tab.pool)
 }
 
 func (w *Window[V]) replay(r Logged) error {
@@ -395,11 +489,17 @@ func (w *Window[V]) replay(r Logged) error {
 	if start < w.floor(w.observed) {
 		return nil
 	}
-	t, err := w.table(start, true)
+	k := w.env.Hasher.Key(r.Key[:n])
+	if n, ok := w.inRing(&k, start); ok {
+		if inside, err := w.ring.replay(&k, n, r); inside {
+			return err
+		}
+	}
+	t, err := w.writable(start)
 	if err != nil {
 		return err
 	}
-	return t.replay(w.env.Hasher.Key(r.Key[:n]), r)
+	return t.replay(k, r)
 }
 
 // Restored ends the replay: the store now stands for p.
@@ -407,6 +507,9 @@ func (w *Window[V]) Restored(p Position) {
 	for _, t := range w.tables {
 		t.settled = max(t.live, 0)
 		t.settle()
+	}
+	if w.ring != nil {
+		w.ring.ended() // a copy is replayed for as long as it lives
 	}
 	w.settle(p)
 }
@@ -424,6 +527,9 @@ func (w *Window[V]) Close() (err error) {
 		if e := t.closeViews(); e != nil {
 			err = e
 		}
+	}
+	if w.ring != nil {
+		err = errors.Join(err, w.ring.close())
 	}
 	w.pool.account.close()
 	return errors.Join(err, w.shut())

@@ -29,16 +29,22 @@ func (a windowKey) compare(b windowKey) int {
 
 // windowState is what the model compares.
 type windowState struct {
-	rows     map[windowKey]modelRow
-	observed int64
+	rows      map[windowKey]modelRow
+	observed  int64
+	retention int64
 }
 
-func (s windowState) clone() windowState { return windowState{maps.Clone(s.rows), s.observed} }
+func (s windowState) clone() windowState {
+	return windowState{maps.Clone(s.rows), s.observed, s.retention}
+}
+
+// first is the start of the first window that can be read.
+func (s windowState) first() int64 { return less(s.observed, s.retention) + 1 }
 
 // visible returns the keys that can be read, in order.
 func (s windowState) visible(from, to int64) (ks []windowKey) {
 	for k := range s.rows {
-		if k.start >= s.observed-testRetention+1 && k.start >= from && k.start <= to {
+		if k.start >= s.first() && k.start >= from && k.start <= to {
 			ks = append(ks, k)
 		}
 	}
@@ -47,8 +53,8 @@ func (s windowState) visible(from, to int64) (ks []windowKey) {
 }
 
 const (
-	testSize      = 10_000
-	testRetention = 300_000
+	testSize = 30_000
+	testUnit = 2_000 // starts are multiples of it
 )
 
 // windowModel is a run of a Window beside a Go map.
@@ -58,6 +64,9 @@ type windowModel struct {
 	disk           disk
 	db             *DB
 	w              *Window[serde.Opt[string]]
+	advances       []int64 // a restart takes one of them; 0: no ring
+	rings, asides  int
+	keys           int
 	log            changelog
 	now, committed windowState
 	ck             *Checkpoint
@@ -82,9 +91,12 @@ func (m *windowModel) open() {
 	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	env := Env{DB: m.db, Hasher: hashed.NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
 		Dropped: func(n int64) { m.dropped += n }}
-	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, testRetention, serde.Optional(serde.String))
+	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, m.now.retention, serde.Optional(serde.String))
 	if err != nil {
 		m.fail("open: %v", err)
+	}
+	if advance := m.advances[m.r.IntN(len(m.advances))]; advance > 0 {
+		m.w.Hop(advance)
 	}
 	if err := m.w.Replay(m.log.from(m.w.Position().Offset)); err != nil {
 		m.fail("replay: %v", err)
@@ -98,21 +110,21 @@ func (m *windowModel) open() {
 }
 
 func (m *windowModel) key() Key {
-	return m.w.env.Hasher.Key(fmt.Appendf(nil, "%0*d", 1+m.r.IntN(20), m.r.IntN(20)))
+	return m.w.env.Hasher.Key(fmt.Appendf(nil, "%0*d", 1+m.r.IntN(m.keys), m.r.IntN(m.keys)))
 }
 
 func (m *windowModel) start() int64 {
 	if m.r.IntN(8) == 0 {
-		m.head += testSize
+		m.head += int64(1+m.r.IntN(5)*m.r.IntN(2)) * testUnit
 	}
-	return max(0, m.head-int64(m.r.IntN(50)*m.r.IntN(2))*testSize)
+	return max(0, m.head-int64(m.r.IntN(50)*m.r.IntN(2))*testUnit*int64(1+4*m.r.IntN(2)))
 }
 
 // refused moves observed and reports whether the model refuses a write.
 func (m *windowModel) refused(start int64) bool {
 	m.now.observed = max(m.now.observed, start)
-	segment := int64(testRetention / 2)
-	limit := m.now.observed - testRetention
+	segment := max(m.now.retention/2, segmentMin)
+	limit := m.now.observed - m.now.retention
 	return limit > 0 && start < limit/segment*segment
 }
 
@@ -146,7 +158,7 @@ func (m *windowModel) get() {
 	k, start := m.key(), m.start()
 	v, at, ok, err := m.w.Get(k, start)
 	want, there := m.now.rows[windowKey{start, string(k.Bytes)}]
-	there = there && start >= m.now.observed-testRetention+1
+	there = there && start >= m.now.first()
 	if err != nil || ok != there || ok && (v.Value != want.v || at != want.at) {
 		m.fail("get %q at %d: %v %d %v %v, want %v %v", k.Bytes, start, v, at, ok, err, want, there)
 	}
@@ -154,7 +166,7 @@ func (m *windowModel) get() {
 
 func (m *windowModel) fetch() {
 	k, from := m.key(), m.start()
-	to := from + int64(m.r.IntN(30))*testSize
+	to := from + int64(m.r.IntN(30))*testUnit
 	down := m.r.IntN(2) == 0
 	var want []windowKey
 	for _, x := range m.now.visible(from, to) {
@@ -180,7 +192,7 @@ func (m *windowModel) fetch() {
 
 func (m *windowModel) fetchRange() {
 	from := m.start()
-	to := from + int64(m.r.IntN(30))*testSize
+	to := from + int64(m.r.IntN(30))*testUnit
 	was, want := m.now.clone(), m.now.visible(from, to)
 	for e, err := range m.w.FetchRange(nil, nil, from, to) {
 		x := windowKey{e.Start, string(e.Key)}
@@ -236,11 +248,26 @@ func (m *windowModel) commit() {
 	if err := m.w.Flush(&m.log); err != nil {
 		m.fail("flush: %v", err)
 	}
+	logged := map[windowKey]bool{}
 	for _, r := range m.log.open {
 		n := len(r.Key) - 12
 		x := windowKey{int64(binary.BigEndian.Uint64(r.Key[n:])), string(r.Key[:n])}
 		if row, there := m.now.rows[x]; there != (r.Value != nil) || there && (row.v != string(r.Value) || row.at != r.Time) {
 			m.fail("flush: %v %q at %d, want %v %v", x, r.Value, r.Time, row, there)
+		}
+		if logged[x] {
+			m.fail("flush: %v twice", x)
+		}
+		logged[x] = true
+	}
+	for x, row := range m.now.rows { // those that nobody can see are logged, too
+		if m.committed.rows[x] != row && !logged[x] {
+			m.fail("flush: %v %v is missing, observed %d", x, row, m.now.observed)
+		}
+	}
+	for x := range m.committed.rows {
+		if _, there := m.now.rows[x]; !there && x.start >= m.now.first() && !logged[x] {
+			m.fail("flush: the deletion of %v is missing", x)
 		}
 	}
 	if m.r.IntN(4) == 0 {
@@ -262,12 +289,13 @@ func (m *windowModel) checkpoint() {
 		m.ck = m.w.BeginCheckpoint()
 		return
 	}
-	if !m.encoded {
-		m.encoded = m.ck.Encode(1 + m.r.IntN(200))
-		return
-	}
 	err := errors.New("refused")
-	if m.r.IntN(4) != 0 {
+	if !m.encoded {
+		if m.encoded = m.ck.Encode(1 + m.r.IntN(200)); m.encoded || m.r.IntN(4) != 0 {
+			return
+		}
+		err = errors.New("given up half way")
+	} else if m.r.IntN(4) != 0 {
 		if err = m.ck.Write(); err != nil {
 			m.fail("write: %v", err)
 		}
@@ -278,7 +306,7 @@ func (m *windowModel) checkpoint() {
 
 func (m *windowModel) step(n int) {
 	what := m.r.IntN(n)
-	m.trail = append(m.trail, []string{"put", "put", "get", "commit", "checkpoint", "checkpoint", "abort", "fetch", "fetchRange", "queries", "crash", "reset"}[what])
+	m.trail = append(m.trail, []string{"put", "put", "get", "commit", "checkpoint", "checkpoint", "abort", "fetch", "fetchRange", "queries", "evict", "crash", "reset"}[what])
 	switch what {
 	case 0, 1:
 		for range 1 + m.r.IntN(20) {
@@ -303,16 +331,50 @@ func (m *windowModel) step(n int) {
 	case 9:
 		m.queries()
 	case 10:
+		m.evict()
+	case 11:
 		if m.r.IntN(4) == 0 {
 			m.crash()
 		}
-	case 11:
+	case 12:
 		if m.ck == nil && m.r.IntN(16) == 0 {
 			if err := m.w.Reset(); err != nil {
 				m.fail("reset: %v", err)
 			}
-			m.log, m.committed = changelog{}, windowState{map[windowKey]modelRow{}, noTime}
+			m.log, m.committed = changelog{}, windowState{map[windowKey]modelRow{}, noTime, m.now.retention}
 			m.now = m.committed.clone()
+		}
+	}
+}
+
+// evict lets clean rows go.
+func (m *windowModel) evict() {
+	for _, tab := range m.w.tables {
+		tab.segments(func(s *segment[serde.Opt[string]]) bool { tab.evict(s); return m.r.IntN(2) == 0 })
+	}
+	if r := m.w.ring; r != nil {
+		for range m.r.IntN(4) {
+			r.tab.segments(func(s *segment[block]) bool { r.tab.evict(s); return m.r.IntN(2) == 0 })
+		}
+	}
+}
+
+// check checks the invariants of all tables.
+func (m *windowModel) check() {
+	for _, tab := range m.w.tables {
+		if m.w.ring != nil {
+			if _, ok := m.w.ring.number(int64(binary.BigEndian.Uint64(tab.suffix))); ok {
+				m.asides++
+			}
+		}
+		if err := checkTable(tab); err != nil {
+			m.fail("%v", err)
+		}
+	}
+	if m.w.ring != nil {
+		m.rings++
+		if err := checkRing(m.w.ring); err != nil {
+			m.fail("%v", err)
 		}
 	}
 }
@@ -330,26 +392,37 @@ func (m *windowModel) crash() {
 	m.open()
 }
 
+func (m *windowModel) run() {
+	m.open()
+	for range 400 {
+		m.step(13)
+		m.check()
+	}
+	if m.ck != nil {
+		m.ck.Finish(errors.New("end"))
+	}
+	if err := errors.Join(m.w.Close(), m.db.Close()); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// TestWindowAgainstMap runs all layouts: a table for each start, rings of 8, 16 and 64 cells, and stores whose layout and
+// advance change at every restart.
 func TestWindowAgainstMap(t *testing.T) {
-	below(func(seed uint64, d disk, name string) {
-		t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
-			m := &windowModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), disk: d,
-				committed: windowState{map[windowKey]modelRow{}, noTime}}
-			m.open()
-			for range 400 {
-				m.step(12)
-				for _, tab := range m.w.tables {
-					if err := checkTable(tab); err != nil {
-						m.fail("%v", err)
-					}
-				}
-			}
-			if m.ck != nil {
-				m.ck.Finish(errors.New("end"))
-			}
-			if err := errors.Join(m.w.Close(), m.db.Close()); err != nil {
-				t.Fatal(err)
-			}
+	for name, advances := range map[string][]int64{"table": {0}, "ring": {2000}, "changing": {0, 2000, 4000}} {
+		rings, asides := 0, 0
+		below(func(seed uint64, d disk, disk string) {
+			t.Run(fmt.Sprintf("%s/%s/seed=%d", name, disk, seed), func(t *testing.T) {
+				m := &windowModel{T: t, r: rand.New(rand.NewPCG(seed, 2)), disk: d, advances: advances}
+				m.keys = []int{2, 20}[m.r.IntN(2)]
+				m.committed = windowState{map[windowKey]modelRow{}, noTime, []int64{15_000, 30_000, 120_000}[m.r.IntN(3)]}
+				m.now = m.committed.clone()
+				m.run()
+				rings, asides = rings+m.rings, asides+m.asides
+			})
 		})
-	})
+		if some := name != "table"; (rings > 0) != some || (asides > 0) != some {
+			t.Errorf("%s: %d steps had a ring, %d a row beside it", name, rings, asides)
+		}
+	}
 }

@@ -66,6 +66,11 @@ func (w *Window[V]) between(from, to, observed int64) ([]int64, error) {
 		j++
 	}
 	starts := slices.Clone(w.starts[i:j])
+	if w.ring != nil { // a table of one of the ring's starts is for writes alone
+		starts = slices.DeleteFunc(starts, func(s int64) bool { _, ok := w.ring.number(s); return ok })
+		starts = w.ring.starts(starts, from, min(to, observed))
+		slices.Sort(starts)
+	}
 	if w.allHot {
 		return starts, nil
 	}
@@ -100,18 +105,16 @@ func (w *Window[V]) startsBelow(from, to int64) (starts []int64, err error) {
 // It sees the store as it was when it began. An error ends it and is yielded last.
 func (w *Window[V]) FetchRange(first, last []byte, from, to int64) iter.Seq2[WindowEntry[V], error] {
 	return func(yield func(WindowEntry[V], error) bool) {
-		err := w.walk(first, after(last), from, to, false, func(start int64, v *view[V]) (bool, error) {
-			key, raw, s, err := v.next()
-			if err == nil && raw != nil {
-				s.v, s.at, err = v.tab.decode(key, raw)
+		err := w.walk(first, after(last), from, to, false, func(start int64, key, raw []byte, v V, at int64) (err error) {
+			if raw != nil {
+				if v, at, err = decodeRow(w.serde, key, raw); err != nil {
+					return err
+				}
 			}
-			if key == nil || err != nil {
-				return false, err
+			if !yield(WindowEntry[V]{key, start, v, at}, nil) {
+				return errStop
 			}
-			if !yield(WindowEntry[V]{key, start, s.v, s.at}, nil) {
-				return false, errStop
-			}
-			return true, nil
+			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
 			yield(WindowEntry[V]{}, err)
@@ -121,8 +124,9 @@ func (w *Window[V]) FetchRange(first, last []byte, from, to int64) iter.Seq2[Win
 
 var errStop = errors.New("store: enough")
 
-// walk opens views of all windows in from..to at once and calls next for one after the other until it reports the end.
-func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, next func(int64, *view[V]) (bool, error)) (err error) {
+// walk opens views of all windows in from..to at once and calls give with their rows. A row is raw below, or, where that is
+// nil, v at at.
+func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, give func(start int64, key, raw []byte, v V, at int64) error) (err error) {
 	observed := w.observed
 	if committed {
 		observed = w.settled
@@ -140,13 +144,26 @@ func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, ne
 		defer snap.Close()
 		below = snap
 	}
-	views := make([]*view[V], len(starts))
+	views := make([]startView[V], len(starts))
 	defer func() {
 		for _, v := range views {
-			err = errors.Join(err, v.close())
+			if v != nil {
+				err = errors.Join(err, v.close())
+			}
 		}
 	}()
+	var ring *ringView[V]
+	if w.ring != nil {
+		ring = w.ring.open(below, first, upper, committed)
+		defer func() { err = errors.Join(err, ring.rows.close()) }()
+	}
 	for i, start := range starts {
+		if w.ring != nil {
+			if n, ok := w.ring.number(start); ok {
+				views[i] = &ringStart[V]{ring, n, false}
+				continue
+			}
+		}
 		t := w.tables[start]
 		if t == nil {
 			t = w.bare(start)
@@ -155,8 +172,15 @@ func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, ne
 		views[i] = t.open(below, first, upper, false, committed)
 	}
 	for i, v := range views {
-		for more := true; more; {
-			if more, err = next(starts[i], v); err != nil {
+		for {
+			key, raw, s, err := v.next()
+			if err != nil {
+				return err
+			}
+			if key == nil {
+				break
+			}
+			if err := give(starts[i], key, raw, s.v, s.at); err != nil {
 				return err
 			}
 		}
@@ -165,6 +189,12 @@ func (w *Window[V]) walk(first, upper []byte, from, to int64, committed bool, ne
 		}
 	}
 	return nil
+}
+
+// startView is a view of the windows of one start.
+type startView[V any] interface {
+	next() (key, raw []byte, s rowState[V], err error)
+	close() error
 }
 
 // Committed answers queries from outside: "get", "fetch" and "fetchall". The rows are those of the last commit.
@@ -186,15 +216,7 @@ func (w *Window[V]) committedFetch(key []byte, from, to int64) iter.Seq2[Row, er
 		starts, err := w.between(from, to, w.settled)
 		var found []Row
 		for _, start := range starts {
-			t, e := w.table(start, false)
-			if e != nil {
-				err = e
-				break
-			}
-			if t == nil {
-				continue
-			}
-			row, ok, e := t.committedRow(key)
+			row, ok, e := w.committedRow(key, start)
 			if e != nil {
 				err = e
 				break
@@ -215,18 +237,33 @@ func (w *Window[V]) committedFetch(key []byte, from, to int64) iter.Seq2[Row, er
 	}
 }
 
+// committedRow returns the committed row of a key and window; ok is false if there is none.
+func (w *Window[V]) committedRow(key []byte, start int64) (row Row, ok bool, err error) {
+	if w.ring != nil {
+		if n, ok := w.ring.number(start); ok {
+			return w.ring.committedRow(key, n)
+		}
+	}
+	t, err := w.table(start, false)
+	if t == nil {
+		return row, false, err
+	}
+	return t.committedRow(key)
+}
+
 // committedWalk returns the committed windows of all keys, by start, then key bytes.
 func (w *Window[V]) committedWalk(q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		err := w.walk(nil, nil, q.FromTime, q.ToTime, true, func(start int64, v *view[V]) (bool, error) {
-			row, ok, err := v.nextRow()
+		var value []byte
+		err := w.walk(nil, nil, q.FromTime, q.ToTime, true, func(start int64, key, raw []byte, v V, at int64) error {
+			row, ok, err := rowIn(w.serde, &value, key, raw, v, at)
 			if !ok || err != nil {
-				return false, err
+				return err
 			}
 			if row.Start, row.End = start, w.End(start); !yield(row, nil) {
-				return false, errStop
+				return errStop
 			}
-			return true, nil
+			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
 			yield(Row{}, err)
