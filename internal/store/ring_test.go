@@ -460,3 +460,68 @@ func TestLongerRetentionShowsWhatRingsMovedOnOver(t *testing.T) {
 		closed(t, w, db)
 	}
 }
+
+// A checkpoint of many segments that is overtaken by writes, and given up half way, leaves its rows to the next.
+func TestRingCheckpointGivenUpHalfWay(t *testing.T) {
+	const keys = 4000
+	db := testDB(t, vfs.NewMem())
+	w := testRing(t, db, nil)
+	put := func(i int, start int64, v int) {
+		t.Helper()
+		if err := w.Put(ringKey(w, i), start, v, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func() {
+		t.Helper()
+		if err := checkRing(w.ring); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range keys {
+		put(i, 10, 1)
+	}
+	w.Ended(Position{Offset: 1})
+	for i := range keys {
+		put(i, int64(10+i%3*10), 2)
+	}
+	w.Ended(Position{Offset: 2})
+	for i := 0; i < keys; i += 2 {
+		put(i, 20, 3) // open when the checkpoint begins
+	}
+	for half := range 3 {
+		c := w.BeginCheckpoint()
+		if c.Encode(1) {
+			t.Fatal("all was encoded at once")
+		}
+		check()
+		for i := 0; i < keys; i += 5 {
+			put(i, 10, 4+half)
+			put(i, []int64{200, 90, 300}[half], 5) // moves on over 10, at least
+		}
+		check()
+		if half == 1 {
+			w.Ended(Position{Offset: 3})
+		} else {
+			w.Abort()
+		}
+		check()
+		c.Finish(errors.New("given up"))
+		check()
+	}
+	checkpointed(t, w)
+	check()
+	evictRing(w)
+	for i := range keys {
+		want, start := 2, int64(10+i%3*10)
+		if i%5 == 0 { // it was committed once
+			want, start = 5, 90
+		} else if start < 30 {
+			continue // nobody can see it
+		}
+		if v, _, ok, err := w.Get(ringKey(w, i), start); v != want || !ok || err != nil {
+			t.Fatalf("row %d: %d %v %v, want %d", i, v, ok, err, want)
+		}
+	}
+	closed(t, w, db)
+}
