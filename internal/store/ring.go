@@ -15,11 +15,12 @@ const (
 
 // ring keeps the windows of a hopping definition that overlap much: a row of its table is a key, which has a block of cells
 // for its newest windows. The cell of the window that starts at n times the advance is the one at n modulo their number.
-// The slot says in its time which n is the newest. All cells before the newest cells lie so far back that nobody can see them.
+// The slot says in its time which n is the newest. A ring is as long as the retention: what is older than all of its cells cannot
+// be seen.
 //
-// What a row does not tell by itself is in the masks of its octets: rows have bits as in any table, and cells have theirs.
-// Windows that start between the multiples, those that nobody can see, and what the open transaction wrote before the ring
-// moved on over it, are rows of the tables of [Window].
+// Rows have bits as in any table, which say where to look; what each cell is, the masks of its octet say. Rows of the tables of
+// [Window] are windows that start between the multiples, and what the ring has moved on over, as far as changelog or database
+// have yet to get it.
 type ring[V any] struct {
 	w       *Window[V]
 	tab     *table[block]
