@@ -190,10 +190,11 @@ func (in *Instance) replay(ctx context.Context, t *task.Task, r task.Restore, p 
 		n, err := t.Replay(r.Store, f.Batches, from, limit)
 		records += n
 		in.stats.restored.Add(n)
-		in.stats.restoring(Restore{p, from, f.Next, to})
 		if ev.RestoreBatch != nil {
 			ev.RestoreBatch(r.Store, t.ID(), f.Next)
 		}
+		// After the event, which may take its time: until it has returned nothing says that this instance has the state.
+		in.stats.restoring(Restore{p, from, f.Next, to})
 		return err
 	})
 	if err != nil {
