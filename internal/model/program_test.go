@@ -152,11 +152,29 @@ func (p *program) grow(r *rand.Rand) (o op, ok bool) {
 	return o, p.valid(o)
 }
 
-// valid reports whether Build takes o.
+// maxDegree bounds towers of joins, each of which joins what the one below has made with itself: a hundred records become millions.
+const maxDegree = 4
+
+// degree is the power of the records at the sources with which those of an operator grow.
+func (p *program) degree(i int) int {
+	o := p.ops[i]
+	if o.kind == "streamJoin" {
+		return p.degree(o.in[0]) + p.degree(o.in[1])
+	}
+	most := 1
+	for _, in := range o.in {
+		most = max(most, p.degree(in))
+	}
+	return most
+}
+
+// valid reports whether Build takes o, and what comes of it can be gone through.
 func (p *program) valid(o op) bool {
 	switch o.kind {
 	case "merge":
 		return o.in[0] != o.in[1]
+	case "streamJoin":
+		return p.degree(o.in[0])+p.degree(o.in[1]) <= maxDegree
 	case "final":
 		for i := o.in[0]; ; i = p.ops[i].in[0] {
 			switch p.ops[i].kind {
