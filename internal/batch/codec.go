@@ -1,11 +1,10 @@
 package batch
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
@@ -41,142 +40,40 @@ func (c Codec) String() string {
 	return [...]string{"none", "gzip", "snappy", "lz4", "zstd"}[c]
 }
 
-// zstdWindow is the largest window a zstd frame may ask for, in bytes.
-const zstdWindow = 8 << 20
-
-// snappyExpansion is the most by which a snappy block can grow: three bytes encode a copy of 64.
-const snappyExpansion = 22
-
-// xerial is the magic of the framing in which Java writes snappy; two int32 versions follow, then blocks, each behind
-// its int32 length.
-var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
-
-const xerialHeader = 16
-
-// source is a reader of compressed bytes that is reused with its decoder.
-type source interface {
-	io.Reader
-	reset(src *bytes.Reader) error
-}
-
-type gzipSource struct{ gzip.Reader }
-
-func (s *gzipSource) reset(src *bytes.Reader) error { return s.Reset(src) }
-
-type lz4Source struct{ *lz4.Reader }
-
-func (s lz4Source) reset(src *bytes.Reader) error { s.Reset(src); return nil }
-
-type zstdSource struct{ *zstd.Decoder }
-
-func (s zstdSource) reset(src *bytes.Reader) error { return s.Reset(src) }
-
-var sources = map[Codec]*sync.Pool{
-	Gzip: {New: func() any { return &gzipSource{} }},
-	LZ4:  {New: func() any { return lz4Source{lz4.NewReader(nil)} }},
-	Zstd: {New: func() any {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
-		if err != nil {
-			panic(fmt.Sprintf("batch: zstd options: %v", err)) // constant options
-		}
-		return zstdSource{d}
-	}},
-}
-
-// Decompress appends the decompressed form of src to dst, at most limit bytes: what is more is ErrTooLarge. Snappy may be a
-// block, or Java's framing of many.
-func Decompress(dst, src []byte, c Codec, limit int) ([]byte, error) {
-	if c == Snappy {
-		return unsnap(dst, src, limit)
-	}
-	pool := sources[c]
-	if pool == nil {
-		return dst, fmt.Errorf("%w %d", ErrCodec, c)
-	}
-	s := pool.Get().(source)
-	defer pool.Put(s)
-	if err := s.reset(bytes.NewReader(src)); err != nil {
-		return dst, fmt.Errorf("%w: %v: %w", ErrCorrupt, c, err)
-	}
-	start := len(dst)
-	dst = slices.Grow(dst, min(4*len(src), limit)+1)
-	for {
-		room := dst[len(dst):min(cap(dst), start+limit+1)]
-		n, err := s.Read(room)
-		dst = dst[:len(dst)+n]
-		if len(dst)-start > limit {
-			return dst, fmt.Errorf("%w: %v batch of %d bytes decompresses to more than %d", ErrTooLarge, c, len(src), limit)
-		}
-		if err == io.EOF {
-			return dst, nil
-		}
-		if err != nil {
-			return dst, fmt.Errorf("%w: %v: %w", ErrCorrupt, c, err)
-		}
-		if len(dst) == cap(dst) {
-			dst = slices.Grow(dst, min(len(dst), start+limit+1-len(dst)))
-		}
-	}
-}
-
-// unsnap decompresses one raw snappy block, or Java's framing of many.
-func unsnap(dst, src []byte, limit int) ([]byte, error) {
-	if !bytes.HasPrefix(src, xerial) {
-		return unsnapBlock(dst, src, limit)
-	}
-	if len(src) < xerialHeader {
-		return dst, fmt.Errorf("%w: snappy frame of %d bytes", ErrCorrupt, len(src))
-	}
-	start := len(dst)
-	for src = src[xerialHeader:]; len(src) > 0; {
-		if len(src) < 4 {
-			return dst, fmt.Errorf("%w: snappy frame ends inside a length", ErrCorrupt)
-		}
-		n := binary.BigEndian.Uint32(src)
-		src = src[4:]
-		if uint64(n) > uint64(len(src)) {
-			return dst, fmt.Errorf("%w: snappy block of %d bytes, %d left", ErrCorrupt, n, len(src))
-		}
-		var err error
-		if dst, err = unsnapBlock(dst, src[:n], limit-(len(dst)-start)); err != nil {
-			return dst, err
-		}
-		src = src[n:]
-	}
-	return dst, nil
-}
-
-func unsnapBlock(dst, src []byte, limit int) ([]byte, error) {
-	n, err := snappy.DecodedLen(src)
-	if err != nil || n > snappyExpansion*len(src) {
-		return dst, fmt.Errorf("%w: snappy block of %d bytes claims %d", ErrCorrupt, len(src), n)
-	}
-	if n > limit {
-		return dst, fmt.Errorf("%w: snappy block of %d bytes, limit %d", ErrTooLarge, n, limit)
-	}
-	dst = slices.Grow(dst, n)
-	if _, err = snappy.Decode(dst[len(dst):len(dst)+n], src); err != nil {
-		return dst, fmt.Errorf("%w: snappy: %w", ErrCorrupt, err)
-	}
-	return dst[:len(dst)+n], nil
-}
-
 // sink is a compressing writer that is reused.
 type sink interface {
 	io.WriteCloser
 	Reset(w io.Writer)
 }
 
-var sinks = map[Codec]*sync.Pool{
-	Gzip: {New: func() any { return gzip.NewWriter(nil) }},
-	LZ4:  {New: func() any { return lz4.NewWriter(nil) }},
-	Zstd: {New: func() any {
+// newSink returns a writer for a codec, nil if c is none that compresses.
+func newSink(c Codec) sink {
+	switch c {
+	case Gzip:
+		return gzip.NewWriter(nil)
+	case Snappy:
+		return &snappyFrames{}
+	case LZ4:
+		return lz4.NewWriter(nil)
+	case Zstd:
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
 		if err != nil {
 			panic(fmt.Sprintf("batch: zstd options: %v", err)) // constant options
 		}
 		return e
-	}},
+	}
+	return nil
+}
+
+var sinks = pools(func(c Codec) any { return newSink(c) }, Gzip, LZ4, Zstd)
+
+// pools returns a pool of what make makes for each codec.
+func pools(make func(Codec) any, codecs ...Codec) map[Codec]*sync.Pool {
+	all := map[Codec]*sync.Pool{}
+	for _, c := range codecs {
+		all[c] = &sync.Pool{New: func() any { return make(c) }}
+	}
+	return all
 }
 
 // Compress appends the compressed form of src to dst. Snappy is one block.
@@ -192,7 +89,7 @@ func Compress(dst, src []byte, c Codec) ([]byte, error) {
 	}
 	w := pool.Get().(sink)
 	defer pool.Put(w)
-	out := appender{dst}
+	out := appender{b: dst, most: math.MaxInt}
 	w.Reset(&out)
 	if _, err := w.Write(src); err != nil {
 		return dst, fmt.Errorf("batch: %v: %w", c, err)
@@ -204,9 +101,15 @@ func Compress(dst, src []byte, c Codec) ([]byte, error) {
 }
 
 // appender is a writer to a slice.
-type appender struct{ b []byte }
+type appender struct {
+	b    []byte
+	most int // length of b at most
+}
 
 func (a *appender) Write(p []byte) (int, error) {
+	if len(p) > a.most-len(a.b) {
+		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, a.most)
+	}
 	a.b = append(a.b, p...)
 	return len(p), nil
 }

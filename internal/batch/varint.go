@@ -2,6 +2,9 @@ package batch
 
 import "math/bits"
 
+// maxVarint is the size of the longest varint.
+const maxVarint = 10
+
 // appendVarint appends v in zigzag base-128 form.
 func appendVarint(dst []byte, v int64) []byte {
 	u := uint64(v<<1) ^ uint64(v>>63)
@@ -33,7 +36,7 @@ func varintSize(v int64) int {
 	return (bits.Len64(u) + 6) / 7
 }
 
-// varint decodes a zigzag varint at b[at:]. next is its end, or -1 if it is cut off or longer than 10 bytes.
+// varint decodes a zigzag varint at b[at:]. next is its end, or -1 if it is cut off or longer than maxVarint.
 func varint(b []byte, at int) (v int64, next int) {
 	if at+1 < len(b) { // most are of one byte or two
 		u := uint64(b[at])
@@ -53,7 +56,7 @@ func varint(b []byte, at int) (v int64, next int) {
 //go:noinline
 func varintSlow(b []byte, at int) (v int64, next int) {
 	var u uint64
-	for shift := uint(0); shift < 70 && at < len(b); shift += 7 {
+	for shift := uint(0); shift < 7*maxVarint && at < len(b); shift += 7 {
 		c := b[at]
 		at++
 		u |= uint64(c&0x7f) << shift

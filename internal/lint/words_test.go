@@ -13,6 +13,7 @@ var panics = map[string]string{
 	"internal/task/kept.go":            "names are of stores and operators, which Build has made unique",
 	"internal/task/turns.go":           "a node releases no hold that it has not taken",
 	"internal/batch/codec.go":          "options that are constants",
+	"internal/batch/unpack.go":         "options that are constants",
 	"internal/engine/log/partition.go": "invariant of the offsets",
 	"internal/engine/meta/acls.go":     "what is marshalled are strings and numbers",
 	"internal/engine/meta/configs.go":  "values were checked when they came",

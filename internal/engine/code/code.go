@@ -14,6 +14,7 @@ const (
 	OffsetOutOfRange                   Code = 1
 	CorruptMessage                     Code = 2
 	UnknownTopicOrPartition            Code = 3
+	LeaderNotAvailable                 Code = 5
 	NotLeaderForPartition              Code = 6
 	RequestTimedOut                    Code = 7
 	MessageTooLarge                    Code = 10
@@ -58,6 +59,7 @@ const (
 	InvalidFetchSessionEpoch           Code = 71
 	FencedLeaderEpoch                  Code = 74
 	UnknownLeaderEpoch                 Code = 75
+	OffsetNotAvailable                 Code = 78
 	UnsupportedCompression             Code = 76
 	MemberIDRequired                   Code = 79
 	GroupMaxSizeReached                Code = 81
@@ -93,6 +95,7 @@ var names = map[Code]string{
 	OffsetOutOfRange:                   "OFFSET_OUT_OF_RANGE",
 	CorruptMessage:                     "CORRUPT_MESSAGE",
 	UnknownTopicOrPartition:            "UNKNOWN_TOPIC_OR_PARTITION",
+	LeaderNotAvailable:                 "LEADER_NOT_AVAILABLE",
 	NotLeaderForPartition:              "NOT_LEADER_FOR_PARTITION",
 	RequestTimedOut:                    "REQUEST_TIMED_OUT",
 	MessageTooLarge:                    "MESSAGE_TOO_LARGE",
@@ -137,6 +140,7 @@ var names = map[Code]string{
 	InvalidFetchSessionEpoch:           "INVALID_FETCH_SESSION_EPOCH",
 	FencedLeaderEpoch:                  "FENCED_LEADER_EPOCH",
 	UnknownLeaderEpoch:                 "UNKNOWN_LEADER_EPOCH",
+	OffsetNotAvailable:                 "OFFSET_NOT_AVAILABLE",
 	UnsupportedCompression:             "UNSUPPORTED_COMPRESSION_TYPE",
 	MemberIDRequired:                   "MEMBER_ID_REQUIRED",
 	GroupMaxSizeReached:                "GROUP_MAX_SIZE_REACHED",

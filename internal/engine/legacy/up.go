@@ -86,8 +86,6 @@ func (u *upward) unpack(m *kmsg.MessageV1) ([]byte, error) {
 		return nil, fmt.Errorf("%w %d in a message set", batch.ErrCodec, c)
 	case packed == nil:
 		return nil, fmt.Errorf("%w: wrapper without a value", batch.ErrCorrupt)
-	case c == batch.LZ4 && m.Magic == 0:
-		packed = repairLZ4(packed)
 	}
 	out, err := batch.Decompress(u.buf[:0], packed, c, u.left)
 	if err != nil {

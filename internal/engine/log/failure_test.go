@@ -312,7 +312,7 @@ func TestADamagedIndexIsRebuilt(t *testing.T) {
 		if err != nil || c.Next != i+1 {
 			t.Fatalf("offset %d: next %d, %v", i, c.Next, err)
 		}
-		if at, _, ok, err := p.AtTime(i, false); at != i || !ok || err != nil {
+		if at, _, ok, err := finder().AtTime(p, i, false); at != i || !ok || err != nil {
 			t.Fatalf("time %d: %d %v %v", i, at, ok, err)
 		}
 	}

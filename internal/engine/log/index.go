@@ -30,6 +30,12 @@ func (x index) atOffset(offset int64) entry {
 	return x.upTo(n)
 }
 
+// after returns the first entry behind offset, or the last of all.
+func (x index) after(offset int64) entry {
+	n := sort.Search(len(x), func(i int) bool { return x[i].offset > offset })
+	return x.upTo(min(n+1, len(x)))
+}
+
 // atTime returns the last entry before which all timestamps are below ts.
 func (x index) atTime(ts int64) entry {
 	n := sort.Search(len(x), func(i int) bool { return x[i].before >= ts })

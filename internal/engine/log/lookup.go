@@ -1,7 +1,9 @@
 package log
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/thalweg/thalweg/internal/batch"
 )
@@ -69,8 +71,51 @@ func (p *Partition) views(offset int64, committed bool) (all []view, o Offsets, 
 	return all, o, bound, nil
 }
 
-// AtTime returns the first record at or after ts: offset and its time; ok is false if there is none.
-func (p *Partition) AtTime(ts int64, committed bool) (offset, at int64, ok bool, err error) {
+// ErrWork says that a lookup would take more work than it may.
+var ErrWork = errors.New("log: lookup takes too much work")
+
+// Finder finds records by their times. It bounds the work: whoever asks may have written batches that are costly to look
+// into, and headers that say what is not so. It keeps the memory that looking takes. The zero Finder is ready, with no work
+// to spend; it is for one goroutine at a time.
+type Finder struct {
+	Work  int                       // how much may still be done, as bytes that are decompressed; beyond it is ErrWork
+	Limit func(h *batch.Header) int // most bytes to which a batch is decompressed; 0: it is not looked into at all
+	Scan  *batch.Scanner
+
+	scratch []byte // a batch
+	window  []byte // a walker's
+}
+
+// What things cost, as bytes that are decompressed.
+const (
+	pastWork   = 1 << 10 // to go past a batch
+	plainWork  = 2       // to go through a byte of one
+	packedWork = 100     // to decompress a byte, however little it becomes
+)
+
+// keptBatch is the largest batch whose buffer a Finder keeps.
+const keptBatch = 2 << 20
+
+// walk returns a walker over a segment from pos on.
+func (f *Finder) walk(file io.ReaderAt, pos, size int64) walker {
+	if f.window == nil {
+		f.window = make([]byte, walkWindow)
+	}
+	return walker{f: file, pos: pos, size: size, buf: f.window[:0]}
+}
+
+// spend takes n bytes of work.
+func (f *Finder) spend(n int) error {
+	if f.Work -= n; f.Work < 0 {
+		return ErrWork
+	}
+	return nil
+}
+
+// AtTime returns the first record at or after ts: offset and its time; ok is false if there is none. Of a batch beyond f's
+// limit it is the first record, and the batch's greatest time: who reads from there misses
+// nothing. Errors, wrapped: [ErrWork], [batch.ErrCorrupt] for a batch that is not what its header says, and those of reading.
+func (f *Finder) AtTime(p *Partition, ts int64, committed bool) (offset, at int64, ok bool, err error) {
 	all, o, bound, err := p.views(0, committed)
 	if err != nil {
 		return 0, 0, false, err
@@ -79,9 +124,9 @@ func (p *Partition) AtTime(ts int64, committed bool) (offset, at int64, ok bool,
 		if v.max < ts {
 			continue
 		}
-		offset, at, ok, err = v.findTime(ts, o.Start, bound)
+		offset, at, ok, err = f.findTime(&v, ts, o.Start, bound)
 		if err != nil {
-			return 0, 0, false, p.readError(err)
+			return 0, 0, false, p.lookupError(err)
 		}
 		if ok {
 			return offset, at, true, nil
@@ -90,41 +135,88 @@ func (p *Partition) AtTime(ts int64, committed bool) (offset, at int64, ok bool,
 	return 0, 0, false, nil
 }
 
+// lookupError is readError, but for what is no fault of the disk.
+func (p *Partition) lookupError(err error) error {
+	if errors.Is(err, ErrWork) || errors.Is(err, errContent) {
+		return err
+	}
+	return p.readError(err)
+}
+
+// errContent says that what a client has written is broken inside. Nothing but looking into it is affected.
+var errContent = errors.New("log: batch cannot be looked into")
+
 // findTime returns the first record of the segment at or after ts with an offset in [from, bound).
-func (v *view) findTime(ts, from, bound int64) (offset, at int64, ok bool, err error) {
+func (f *Finder) findTime(v *view, ts, from, bound int64) (offset, at int64, ok bool, err error) {
 	x, err := v.segment.index()
 	if err != nil {
 		return 0, 0, false, err
 	}
-	f, err := v.file.acquire()
+	file, err := v.file.acquire()
 	if err != nil {
 		return 0, 0, false, err
 	}
 	defer v.file.release()
-	w := walker{f: f, pos: x.atTime(ts).pos, size: v.size}
-	var scratch []byte
-	var r batch.Reader
+	w := f.walk(file, x.atTime(ts).pos, v.size)
 	for w.next() && w.h.BaseOffset < bound {
+		if err := f.spend(pastWork); err != nil {
+			return 0, 0, false, err
+		}
 		if w.h.MaxTimestamp < ts || w.h.LastOffset() < from {
 			continue
 		}
-		if scratch, err = w.read(scratch[:0]); err == nil {
-			err = r.Reset(scratch)
-		}
-		if err != nil {
-			return 0, 0, false, fmt.Errorf("batch at offset %d: %w", w.h.BaseOffset, err)
-		}
-		for rec := (batch.Record{}); r.Next(&rec); {
-			if rec.Timestamp >= ts && rec.Offset >= from && rec.Offset < bound {
-				return rec.Offset, rec.Timestamp, true, nil
-			}
+		if offset, at, ok, err = f.findIn(&w, ts, from, bound); ok || err != nil {
+			return offset, at, ok, err
 		}
 	}
 	return 0, 0, false, w.err
 }
 
-// MaxTime returns the earliest record with the greatest timestamp.
-func (p *Partition) MaxTime() (offset, at int64, ok bool, err error) {
+// findIn is findTime for the batch that w is at.
+func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok bool, err error) {
+	limit := f.Limit(&w.h)
+	if limit == 0 {
+		return max(w.h.BaseOffset, from), w.h.MaxTimestamp, true, nil
+	}
+	allowed, price := f.Work, plainWork*w.h.Size()
+	if w.h.Codec() != batch.None {
+		price = packedWork * w.h.Size()
+	}
+	if err := f.spend(price); err != nil {
+		return 0, 0, false, err
+	}
+	b, err := w.read(f.scratch[:0])
+	if err != nil {
+		return 0, 0, false, err
+	}
+	if f.scratch = b; cap(b) > keptBatch {
+		f.scratch = nil
+	}
+	defer f.Scan.Release()
+	err = f.Scan.Reset(b, min(limit, allowed), nil)
+	for o := (batch.Outline{}); err == nil && f.Scan.Next(&o); {
+		if o.Timestamp >= ts && o.Offset >= from && o.Offset < bound {
+			offset, at, ok = o.Offset, o.Timestamp, true
+			break
+		}
+	}
+	if err == nil {
+		err = f.Scan.Err()
+	}
+	switch {
+	case errors.Is(err, batch.ErrTooLarge) && allowed < limit:
+		return 0, 0, false, ErrWork
+	case errors.Is(err, batch.ErrTooLarge):
+		offset, at, ok = max(w.h.BaseOffset, from), w.h.MaxTimestamp, true
+	case err != nil:
+		return 0, 0, false, fmt.Errorf("%w: at offset %d: %w", errContent, w.h.BaseOffset, err)
+	}
+	f.Work -= max(f.Scan.Opened()-price, 0)
+	return offset, at, ok, nil
+}
+
+// MaxTime returns the earliest record with the greatest timestamp, as AtTime does.
+func (f *Finder) MaxTime(p *Partition) (offset, at int64, ok bool, err error) {
 	all, o, bound, err := p.views(0, false)
 	if err != nil {
 		return 0, 0, false, err
@@ -136,8 +228,8 @@ func (p *Partition) MaxTime() (offset, at int64, ok bool, err error) {
 		}
 		greatest := v.max
 		if v.end > bound || v.base < o.Start {
-			if greatest, err = v.maxIn(o.Start, bound); err != nil {
-				return 0, 0, false, p.readError(err)
+			if greatest, err = f.maxIn(&v, o.Start, bound); err != nil {
+				return 0, 0, false, p.lookupError(err)
 			}
 		}
 		best = max(best, greatest)
@@ -145,29 +237,30 @@ func (p *Partition) MaxTime() (offset, at int64, ok bool, err error) {
 	if best == noTime {
 		return 0, 0, false, nil
 	}
-	return p.AtTime(best, false)
+	return f.AtTime(p, best, false)
 }
 
 // maxIn returns the greatest timestamp of batches with an offset in [from, bound).
-func (v *view) maxIn(from, bound int64) (int64, error) {
+func (f *Finder) maxIn(v *view, from, bound int64) (int64, error) {
 	x, err := v.segment.index()
 	if err != nil {
 		return 0, err
 	}
-	f, err := v.file.acquire()
+	file, err := v.file.acquire()
 	if err != nil {
 		return 0, err
 	}
 	defer v.file.release()
-	greatest := int64(noTime)
-	w := walker{f: f, size: v.size}
-	if from <= v.base {
-		e := x.atOffset(bound - 1)
-		w.pos, greatest = e.pos, e.before
-	} else {
-		w.pos = x.atOffset(from).pos
+	last := x.atOffset(bound - 1)
+	w, greatest := f.walk(file, last.pos, v.size), last.before
+	if from > v.base && last.before <= x.after(from).before {
+		// What was greatest lies before from, or near it: only going through says what is greatest behind it.
+		w.pos, greatest = x.atOffset(from).pos, noTime
 	}
 	for w.next() && w.h.BaseOffset < bound {
+		if err := f.spend(pastWork); err != nil {
+			return 0, err
+		}
 		if w.h.LastOffset() >= from {
 			greatest = max(greatest, w.h.MaxTimestamp)
 		}

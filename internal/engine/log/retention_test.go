@@ -65,7 +65,7 @@ func TestRetentionByTimeAndSize(t *testing.T) {
 		}
 	}
 	o := p.Offsets()
-	if at, when, ok, err := p.AtTime(0, false); err != nil || !ok || at != o.Start || o.Start == 0 || when < clock.ms()-60_000-14_000 {
+	if at, when, ok, err := finder().AtTime(p, 0, false); err != nil || !ok || at != o.Start || o.Start == 0 || when < clock.ms()-60_000-14_000 {
 		t.Fatalf("oldest record left: offset %d of %+v, %d ms old", at, o, clock.ms()-when)
 	}
 	if q.Size() < 1200 || q.Size() > 1200+500+500 || q.Offsets().Start == 0 {
@@ -139,7 +139,7 @@ func TestLookupByTime(t *testing.T) {
 				best = i
 			}
 		}
-		if at, when, ok, err := p.MaxTime(); !ok || err != nil || at != best || when != times[best] {
+		if at, when, ok, err := finder().MaxTime(p); !ok || err != nil || at != best || when != times[best] {
 			t.Fatalf("greatest is %d at %d, got %d at %d %v %v", times[best], best, when, at, ok, err)
 		}
 		for ts := int64(-1); ts < 1010; ts += 7 {
@@ -149,7 +149,7 @@ func TestLookupByTime(t *testing.T) {
 					want = i
 				}
 			}
-			at, when, ok, err := p.AtTime(ts, false)
+			at, when, ok, err := finder().AtTime(p, ts, false)
 			if err != nil || ok != (want >= 0) || ok && (at != want || when != times[want]) {
 				t.Fatalf("time %d from %d: offset %d (%v, %v), want %d", ts, start, at, ok, err, want)
 			}

@@ -23,7 +23,7 @@ import (
 //     error closes the connection.
 //   - Requests are appended in their order and wait for the disk together.
 //   - A batch is stored as sent; it is opened only if the topic is compacted, bounds timestamps from below, or has a
-//     compression of its own.
+//     compression of its own. What a request may decompress to is bounded (admission.go).
 //
 // Version notes:
 //   - v0-2: message sets of either format, or a batch, whatever the version (messagesets.go)
@@ -44,6 +44,9 @@ type production struct {
 	resp    *kmsg.ProduceResponse
 	ticket  log.Ticket
 	written bool
+
+	opened   int // bytes to which batches have been decompressed so far
+	repacked int // bytes of batches that are stored with another compression
 }
 
 func produce(r *request) kmsg.Response {
@@ -214,9 +217,6 @@ func (p *production) admit(t *meta.Topic, b []byte) ([]byte, *batch.Header, erro
 			return nil, nil, err
 		}
 	}
-	if h.LogAppendTime() && !rules.LogAppendTime {
-		batch.SetTimestampType(b, false, h.MaxTimestamp)
-	}
 	return b, &h, nil
 }
 
@@ -239,62 +239,6 @@ func (p *production) admitHeader(h *batch.Header, size int) error {
 		return refuse(code.UnsupportedCompression, "codec %d is not supported in version %d", h.Codec(), p.version)
 	}
 	return nil
-}
-
-// unpacked is the most bytes to which size bytes that a client has sent may decompress.
-func unpacked(size int) int { return max(8<<20, 100*size) }
-
-// recordErrors is the most records named in the answer to a refused batch.
-const recordErrors = 100
-
-// noTimestamp is the time of records whose producer has given them none. Kafka lets it pass whatever the bounds are.
-const noTimestamp = -1
-
-// admitRecords opens the batch: every record must have a key in a compacted topic and a timestamp in bounds. It
-// returns the batch compressed as the topic wants it.
-func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, now int64) ([]byte, error) {
-	reader := batch.Reader{Limit: unpacked(len(b))}
-	if err := reader.Reset(b); err != nil {
-		return nil, refuse(code.CorruptMessage, "%s", err)
-	}
-	var builder batch.Builder
-	var bad rejection
-	var rec batch.Record
-	for i := int32(0); reader.Next(&rec); i++ {
-		text := ""
-		switch {
-		case rules.Compact && rec.Key == nil:
-			bad.code, text = code.InvalidRecord, "a compacted topic takes no record without a key"
-		case !rules.LogAppendTime && rec.Timestamp != noTimestamp && (rec.Timestamp-now > rules.TimestampAfterMs || now-rec.Timestamp > rules.TimestampBeforeMs):
-			bad.code, text = code.InvalidTimestamp, fmt.Sprintf("timestamp %d is out of bounds", rec.Timestamp)
-		}
-		if text != "" && len(bad.records) < recordErrors {
-			e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-			e.RelativeOffset, e.ErrorMessage = i, &text
-			bad.records = append(bad.records, e)
-		}
-		if rules.Recompress(h.Codec()) {
-			builder.Append(rec.Timestamp, rec.Key, rec.Value, rec.Headers)
-		}
-	}
-	if err := reader.Err(); err != nil {
-		return nil, refuse(code.CorruptMessage, "%s", err)
-	}
-	if bad.code != code.None {
-		bad.text = "one or more records are refused"
-		return nil, &bad
-	}
-	if !rules.Recompress(h.Codec()) {
-		return b, nil
-	}
-	b, err := builder.Finish(batch.Seal{
-		ProducerID: h.ProducerID, ProducerEpoch: h.ProducerEpoch, BaseSequence: h.BaseSequence,
-		Transactional: h.Transactional(), Codec: rules.Codec,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("wire: recompressing: %w", err)
-	}
-	return b, nil
 }
 
 // errorCode maps an error of the log, the coordinators or the metadata to what is answered.

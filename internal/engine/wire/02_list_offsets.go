@@ -1,8 +1,11 @@
 package wire
 
 import (
+	"errors"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/engine/code"
 	"github.com/thalweg/thalweg/internal/engine/log"
 )
@@ -12,6 +15,8 @@ import (
 // Behavior:
 //   - -1 is the high watermark, or the last stable offset for read_committed; -2 the log start; -3 the earliest record
 //     with the greatest timestamp; other times the first record at or after them, -1 if there is none.
+//   - Of a batch that decompresses to too much, the first record is answered in place of one in the middle. A request does
+//     so much work and no more: partitions beyond that are to be asked for again.
 //   - Without tiers -4 (earliest local) is the log start, -5 (latest tiered) and -6 (earliest pending upload) are none.
 //
 // Version notes:
@@ -35,9 +40,35 @@ const (
 func listOffsets(r *request) kmsg.Response {
 	req := r.body.(*kmsg.ListOffsetsRequest)
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	if looks(req) {
+		r.openers.with(func(o *opener) { r.listOffsets(req, resp, o) })
+	} else {
+		r.listOffsets(req, resp, nil)
+	}
+	return resp
+}
+
+// looks reports whether a request asks for what stands in batches.
+func looks(req *kmsg.ListOffsetsRequest) bool {
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			if t := req.Topics[i].Partitions[j].Timestamp; t >= 0 || t == timeMax {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listOffsets answers req. o is nil if nothing is to be looked up in batches.
+func (r *request) listOffsets(req *kmsg.ListOffsetsRequest, resp *kmsg.ListOffsetsResponse, o *opener) {
+	var find *log.Finder
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
+		if find == nil && o != nil && t != nil {
+			find = o.finder(t)
+		}
 		st := kmsg.NewListOffsetsResponseTopic()
 		st.Topic = rt.Topic
 		for j := range rt.Partitions {
@@ -55,17 +86,30 @@ func listOffsets(r *request) kmsg.Response {
 				sp.ErrorCode = int16(code.UnknownTopicOrPartition)
 			} else if c := r.checkEpoch(epoch); c != code.None {
 				sp.ErrorCode = int16(c)
-			} else if err := r.listOffset(p, rp, req.IsolationLevel == 1, &sp); err != nil {
-				sp.ErrorCode = int16(errorCode(err))
+			} else if err := r.listOffset(find, p, rp, req.IsolationLevel == 1, &sp); err != nil {
+				sp.ErrorCode = int16(r.lookupCode(err))
 			}
 			st.Partitions = append(st.Partitions, sp)
 		}
 		resp.Topics = append(resp.Topics, st)
 	}
-	return resp
 }
 
-func (r *request) listOffset(p *log.Partition, rp *kmsg.ListOffsetsRequestTopicPartition, committed bool, sp *kmsg.ListOffsetsResponseTopicPartition) error {
+// lookupCode is errorCode for a lookup. One that is for another request, since this one has taken its share of work, is
+// asked for again by who gets a code that Kafka has for what is not known yet (KIP-207).
+func (r *request) lookupCode(err error) code.Code {
+	switch {
+	case errors.Is(err, log.ErrWork) && r.version >= 5:
+		return code.OffsetNotAvailable
+	case errors.Is(err, log.ErrWork):
+		return code.LeaderNotAvailable
+	case errors.Is(err, batch.ErrCorrupt):
+		return code.CorruptMessage
+	}
+	return errorCode(err)
+}
+
+func (r *request) listOffset(find *log.Finder, p *log.Partition, rp *kmsg.ListOffsetsRequestTopicPartition, committed bool, sp *kmsg.ListOffsetsResponseTopicPartition) error {
 	at := p.Offsets()
 	end := at.HW
 	if committed {
@@ -85,9 +129,9 @@ func (r *request) listOffset(p *log.Partition, rp *kmsg.ListOffsetsRequestTopicP
 	case timeLatestTiered, timePendingUpload:
 		return nil
 	case timeMax:
-		sp.Offset, sp.Timestamp, ok, err = p.MaxTime()
+		sp.Offset, sp.Timestamp, ok, err = find.MaxTime(p)
 	default:
-		sp.Offset, sp.Timestamp, ok, err = p.AtTime(rp.Timestamp, committed)
+		sp.Offset, sp.Timestamp, ok, err = find.AtTime(p, rp.Timestamp, committed)
 	}
 	if err == nil && !ok && r.version == 0 {
 		sp.Offset, ok = end, true

@@ -26,7 +26,7 @@ func (p *production) upgraded(rules meta.Rules, sent []byte) ([]byte, error) {
 		return sent, nil
 	}
 	most := int(rules.MaxMessageBytes)
-	b, err := legacy.Up(sent, legacy.Limits{Message: most, Unpacked: unpacked(min(len(sent), most))})
+	b, err := legacy.Up(sent, legacy.Limits{Message: most, Unpacked: unpacked(batch.None, min(len(sent), most))})
 	if err != nil {
 		return nil, refuse(conversionCode(err), "%s", err)
 	}

@@ -50,6 +50,7 @@ type Server struct {
 	waiters  *waiters
 	sessions *sessions
 	budget   *budget
+	openers  *openers
 	failures auth.Failures
 	counters *counters
 
@@ -76,7 +77,7 @@ func NewServer(cfg Config, dir *log.Dir, store *meta.Store, groups *coord.Groups
 	}
 	s := &Server{
 		cfg: cfg, dir: dir, meta: store, groups: groups, txns: txns,
-		waiters: newWaiters(), sessions: newSessions(cfg.Clock), budget: newBudget(cfg.MaxInFlight), counters: newCounters(),
+		waiters: newWaiters(), sessions: newSessions(cfg.Clock), budget: newBudget(cfg.MaxInFlight), openers: newOpeners(), counters: newCounters(),
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, strangers: map[string]int{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -1,0 +1,336 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"flag"
+	"hash/crc32"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"runtime/metrics"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/bench/cputest"
+)
+
+// Of frames of one megabyte the worst takes nearly as much CPU time as a frame may, where nothing else runs: half of that is
+// what is tested for every day.
+var hostileSize = flag.Int("hostile", 1<<19, "bytes of the frames of TestHostileBatchesCostLittle")
+
+// mostCPU is the CPU time that no frame of a megabyte may cost. What is measured has the collector and other goroutines in it.
+const mostCPU = 100 * time.Millisecond
+
+// mostMemory is what a frame of n bytes may allocate.
+func mostMemory(n int) int { return 16*n + 1<<20 }
+
+// allocated returns how many bytes the process has allocated so far.
+func allocated() int {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return int(s[0].Value.Uint64())
+}
+
+// exchange serves one frame as a connection would. It returns the answer, nil if there is none. change may be nil.
+func exchange(ctx context.Context, s *Server, frame []byte, change func(*request)) (r *request, answer []byte) {
+	_, server := memPipe("c", "fuzz:1")
+	r, err := newConn(s, net.Conn(server), NewMemListener("fuzz:1"), Security{}).open(frame)
+	if err != nil {
+		return nil, nil
+	}
+	if change != nil {
+		change(r)
+	}
+	r.resp = r.api.handle(r)
+	if r.finish != nil && r.finish(ctx) != nil || r.resp == nil || r.failed != nil {
+		return r, nil
+	}
+	return r, bytes.Join(r.encode(nil), nil)
+}
+
+// cost is what a frame took.
+type cost struct {
+	cpu    time.Duration
+	memory int
+}
+
+// spent returns what f takes.
+func spent(t testing.TB, f func()) cost {
+	cpu, memory := cputest.Process(t), allocated()
+	f()
+	return cost{cputest.Process(t) - cpu, allocated() - memory}
+}
+
+// frameOf returns a request as it is sent.
+func frameOf(req kmsg.Request, correlation uint32) []byte {
+	frame := binary.BigEndian.AppendUint16(nil, uint16(req.Key()))
+	frame = binary.BigEndian.AppendUint16(frame, uint16(req.GetVersion()))
+	frame = binary.BigEndian.AppendUint32(frame, correlation)
+	frame = append(frame, 0, 1, 'f')
+	if req.IsFlexible() {
+		frame = append(frame, 0)
+	}
+	return req.AppendTo(frame)
+}
+
+// mend puts right the length and the checksum of a batch, and the checksums of a message set.
+func mend(b []byte) {
+	if len(b) <= magicAt {
+		return
+	}
+	if b[magicAt] == batch.Magic {
+		if len(b) >= batch.HeaderSize {
+			binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
+			binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+		}
+		return
+	}
+	for len(b) > magicAt {
+		n := int64(12) + int64(int32(binary.BigEndian.Uint32(b[8:])))
+		if n <= magicAt || n > int64(len(b)) {
+			return
+		}
+		binary.BigEndian.PutUint32(b[12:], crc32.ChecksumIEEE(b[magicAt:n]))
+		b = b[n:]
+	}
+}
+
+// tiny returns n of the smallest records there are, with an empty key or none.
+func tiny(n int, key bool) []byte {
+	null := byte(1)
+	if key {
+		null = 0
+	}
+	var b []byte
+	for i := range n {
+		offset := binary.AppendVarint(nil, int64(i))
+		b = append(b, byte(2*(5+len(offset))), 0, 0)
+		b = append(b, offset...)
+		b = append(b, null, 1, 0)
+	}
+	return b
+}
+
+// packed returns a batch of count records.
+func packed(t testing.TB, c batch.Codec, records []byte, count int) []byte {
+	t.Helper()
+	var p batch.Packer
+	p.Reset(c, 1<<30)
+	if _, err := p.Write(records); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UnixMilli()
+	b, err := p.Finish(batch.Header{
+		LastOffsetDelta: int32(count - 1), Count: int32(count), ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1,
+		BaseTimestamp: now, MaxTimestamp: now + 1, // no record is that late
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Clone(b)
+}
+
+// emptyBlocks returns size bytes of gzip with nothing in it but blocks that build a code each.
+func emptyBlocks(size int) []byte {
+	b := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
+	var bits uint64
+	var n uint
+	put := func(v uint64, width uint) {
+		bits |= v << n
+		for n += width; n >= 8; n -= 8 {
+			b = append(b, byte(bits))
+			bits >>= 8
+		}
+	}
+	for last := uint64(0); last == 0; {
+		if len(b) >= size {
+			last = 1
+		}
+		put(last|2<<1|0<<3|0<<8|14<<13, 17) // a block with a code of its own, for 257 literals and one distance
+		for _, symbol := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1} {
+			switch symbol {
+			case 18:
+				put(1, 3) // the code 0 repeats zeros
+			case 0, 1:
+				put(2, 3) // 01 is a zero, 11 a one
+			default:
+				put(0, 3)
+			}
+		}
+		put(3, 2)               // literal 0 has a code of one bit
+		put(0|127<<1, 8)        // 138 have none
+		put(0|(117-11)<<1, 8)   // 117 have none
+		put(3|3<<2|1<<4, 2+2+1) // the end has one, as the distance, and comes
+	}
+	put(0, 8)
+	return append(b, make([]byte, 8)...)
+}
+
+// produceOf returns a request that writes batches, one to partition 0 of each topic.
+func produceOf(version int16, topics []string, batches ...[]byte) *kmsg.ProduceRequest {
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(version)
+	req.Acks = -1
+	for i, topic := range topics {
+		rt := kmsg.NewProduceRequestTopic()
+		rt.Topic = topic
+		rp := kmsg.NewProduceRequestTopicPartition()
+		rp.Records = batches[i%len(batches)]
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+	}
+	return req
+}
+
+// timesOf returns a request that asks partition 0 of each topic for records at times.
+func timesOf(topics []string, times ...int64) *kmsg.ListOffsetsRequest {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(7)
+	for _, topic := range topics {
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = topic
+		for _, at := range times {
+			rp := kmsg.NewListOffsetsRequestTopicPartition()
+			rp.Timestamp = at
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		req.Topics = append(req.Topics, rt)
+	}
+	return req
+}
+
+// spread returns the names of topics one by one, and all together.
+func spread[V any](topics map[string]V) (lists [][]string) {
+	names := slices.Sorted(maps.Keys(topics))
+	for _, name := range names {
+		lists = append(lists, []string{name})
+	}
+	return append(lists, names)
+}
+
+// warmUp has the server take the memory that it keeps.
+func warmUp(t testing.TB, s *Server) {
+	zeros := long(make([]byte, 9<<20))
+	for _, c := range []batch.Codec{batch.None, batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd} {
+		b := packed(t, c, zeros, 1)
+		if len(b) > 1<<20 {
+			b = b[:1<<20]
+		}
+		for topic := range testTopics {
+			exchange(t.Context(), s, frameOf(produceOf(9, []string{topic}, b), mended), mendRequest)
+			exchange(t.Context(), s, frameOf(timesOf([]string{topic}, time.Now().UnixMilli(), timeMax), 0), nil)
+		}
+	}
+}
+
+// long returns a record with an empty key and a value.
+func long(value []byte) []byte {
+	inner := binary.AppendVarint([]byte{0, 0, 0, 0}, int64(len(value)))
+	inner = append(append(inner, value...), 0)
+	return append(binary.AppendVarint(nil, int64(len(inner))), inner...)
+}
+
+// as returns b with records that say that they are compressed.
+func as(c batch.Codec, b []byte) []byte {
+	b[22] = byte(c)
+	mend(b)
+	return b
+}
+
+// hostile are batches that cost more than they are long, by what they are. They are of size bytes or somewhat less.
+func hostile(t testing.TB, size int) map[string][]byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	bits, copies := make([]byte, 8*size), make([]byte, 16*size)
+	for i := range bits {
+		bits[i] = "ab"[rng.IntN(2)]
+	}
+	for i := range copies { // every third is new, and followed by two of what came before it
+		if copies[i] = "ab"[rng.IntN(2)]; i >= 300 && i%3 > 0 {
+			copies[i] = copies[i-300+i%3]
+		}
+	}
+	all := map[string][]byte{}
+	// fit makes of n of something as many as compress to size.
+	fit := func(name string, c batch.Codec, n int, make func(n int) (records []byte, count int)) {
+		for {
+			records, count := make(n)
+			b := packed(t, c, records, count)
+			if len(b) <= size {
+				all[name] = b
+				return
+			}
+			n = int(float64(n) * 0.98 * float64(size) / float64(len(b)))
+		}
+	}
+	fit("gzip of bits", batch.Gzip, len(bits), func(n int) ([]byte, int) { return long(bits[:n]), 1 })
+	fit("gzip of copies", batch.Gzip, len(copies), func(n int) ([]byte, int) { return long(copies[:n]), 1 })
+	for _, c := range []batch.Codec{batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd} {
+		name := c.String()
+		fit(name+" of zeros", c, 8<<20-100, func(n int) ([]byte, int) { return long(make([]byte, n)), 1 })
+		fit(name+" of many zeros", c, 25*size, func(n int) ([]byte, int) { return long(make([]byte, n)), 1 })
+		fit(name+" of records", c, 2*size, func(n int) ([]byte, int) { return tiny(n, true), n })
+		fit(name+" of records without keys", c, 2*size, func(n int) ([]byte, int) { return tiny(n, false), n })
+	}
+	all["gzip of empty blocks"] = as(batch.Gzip, packed(t, batch.None, emptyBlocks(size-100), 1))
+	for name, n := range map[string]int{"a block of snappy": 8<<20 - 100, "a large block of snappy": 15 * size, "too large a block of snappy": 20 * size} {
+		block, err := batch.Compress(nil, long(make([]byte, n)), batch.Snappy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(block) < size {
+			all[name] = as(batch.Snappy, packed(t, batch.None, block, 1))
+		}
+	}
+	return all
+}
+
+// TestHostileBatchesCostLittle sends the worst batches known to topics that have to open them, and looks for times in those
+// that are stored as they come.
+func TestHostileBatchesCostLittle(t *testing.T) {
+	s := newTestServer(t)
+	warmUp(t, s)
+	check := func(name string, frame func() []byte) {
+		var least cost
+		var n int
+		for i := range 5 { // what else the process does is measured with it
+			f := frame()
+			n = len(f)
+			c := spent(t, func() { exchange(t.Context(), s, f, nil) })
+			if i == 0 {
+				least = c
+			}
+			least = cost{min(least.cpu, c.cpu), min(least.memory, c.memory)}
+			if least.cpu <= mostCPU && least.memory <= mostMemory(n) {
+				break
+			}
+		}
+		t.Logf("%-45s %8d bytes: %v, %.1f MiB", name, n, least.cpu, float64(least.memory)/(1<<20))
+		if least.cpu > mostCPU || least.memory > mostMemory(n) {
+			t.Errorf("%s: a frame of %d bytes cost %v of CPU time and %d bytes of memory", name, n, least.cpu, least.memory)
+		}
+	}
+	looked := s.meta.Partition(s.meta.Topic("t"), 0)
+	for name, b := range hostile(t, *hostileSize-200) {
+		produce := func(topics ...string) func() []byte {
+			return func() []byte { return frameOf(produceOf(9, topics, b), 0) }
+		}
+		for topic := range testTopics {
+			check(name+" to "+topic, produce(topic))
+		}
+		if _, err := looked.DeleteRecords(looked.Offsets().End - 1); err != nil {
+			t.Fatal(err)
+		}
+		at := int64(binary.BigEndian.Uint64(b[35:])) // the greatest time
+		check("a time in "+name, func() []byte { return frameOf(timesOf([]string{"t"}, at, at, at), 0) })
+	}
+	for name, b := range hostile(t, *hostileSize/16) { // many in one request
+		topics := slices.Repeat([]string{"compact", "recent", "plain", "gzip", "snappy", "lz4", "zstd"}, 2)
+		check(name+" to all", func() []byte { return frameOf(produceOf(9, topics, b), 0) })
+	}
+}
