@@ -54,7 +54,11 @@ func newSink(c Codec) sink {
 	case Snappy:
 		return &snappyFrames{}
 	case LZ4:
-		return lz4.NewWriter(nil)
+		w := lz4.NewWriter(nil)
+		if err := w.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil { // as Kafka's; larger ones take megabytes
+			panic(fmt.Sprintf("batch: lz4 options: %v", err)) // constant options
+		}
+		return w
 	case Zstd:
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
 		if err != nil {

@@ -13,6 +13,9 @@ import (
 // lz4History is how far back a block can refer to what came before it.
 const lz4History = 64 << 10
 
+// lz4Block is how long a block can be.
+const lz4Block = 4 << 20
+
 // lz4Magic begins a frame.
 const lz4Magic = 0x184d2204
 

@@ -12,14 +12,20 @@ type Packer struct {
 	codec Codec
 	to    io.Writer
 	out   appender
+
+	record []byte // scratch
+	n      int    // records added one by one
+	base   int64  // timestamp of the first of them
+	max    int64  // their greatest
 }
 
 // Reset begins a batch of at most most bytes. c must be valid.
 func (p *Packer) Reset(c Codec, most int) {
-	if cap(p.out.b) < HeaderSize {
-		p.out.b = make([]byte, HeaderSize)
+	if cap(p.out.b) < most { // at once: growing would take several times the memory
+		const step = 1 << 20
+		p.out.b = make([]byte, 0, (max(most, HeaderSize)+step-1)/step*step)
 	}
-	p.codec, p.out.b, p.out.most = c, p.out.b[:HeaderSize], most
+	p.codec, p.out.b, p.out.most, p.n = c, p.out.b[:HeaderSize], most, 0
 	p.to = &p.out
 	if c == None {
 		return
@@ -36,6 +42,9 @@ func (p *Packer) Release() {
 	if cap(p.out.b) > kept {
 		p.out.b = nil
 	}
+	if cap(p.record) > kept {
+		p.record = nil
+	}
 }
 
 // Write adds records in the form that they have in a batch. It returns [ErrTooLarge], wrapped, when the batch is.
@@ -45,6 +54,26 @@ func (p *Packer) Write(records []byte) (int, error) {
 		return n, fmt.Errorf("batch: %v: %w", p.codec, err)
 	}
 	return n, nil
+}
+
+// Add adds a record as [Builder.Append] does, instead of Write.
+func (p *Packer) Add(timestamp int64, key, value, headers []byte) error {
+	if p.n == 0 {
+		p.base, p.max = timestamp, timestamp
+	}
+	p.max = max(p.max, timestamp)
+	p.record = appendRecord(p.record[:0], timestamp-p.base, int64(p.n), key, value, headers)
+	p.n++
+	_, err := p.Write(p.record)
+	return err
+}
+
+// Added returns the header of a batch of the records that were added, of no producer.
+func (p *Packer) Added() Header {
+	return Header{
+		LastOffsetDelta: int32(p.n - 1), Count: int32(p.n), BaseTimestamp: p.base, MaxTimestamp: p.max,
+		ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1,
+	}
 }
 
 // Finish returns the batch, which lives until the next Reset. Offsets, times, counts and producer are those of h, and whether

@@ -13,189 +13,158 @@ type Outline struct {
 	NullKey   bool
 }
 
-// Scanner walks the records of one batch as [Reader] does, without holding more of it than a window: keys and values are
-// passed over. It is for batches of whoever may have made them to be costly. What memory it takes, 64 KiB and what the
-// decompression of a codec needs (a window of zstd of 8 MiB at most, a block of LZ4 of 4 MiB, and one of snappy, which has no
-// limit of its own), it keeps for the next batch. The zero Scanner is ready; it is for one goroutine at a time.
+// Scanner walks the records of one batch without holding more of it than the window of a [Stream]. It is for batches that
+// somebody may have made to be costly. The zero Scanner is ready; it is for one goroutine at a time.
 type Scanner struct {
+	Stream *Stream // to read by; nil: one of its own
+
 	h        Header
 	left     int32 // records to come
 	base     int64 // timestamps are base plus delta&timeMask, as a Reader's
 	timeMask int64
 	last     int64 // offset of the previous record
-
-	win   []byte // uncompressed bytes: those before at are done with
-	at    int
-	whole bool // nothing comes behind win
-	err   error
-
-	unpackers [Zstd + 1]unpacker
-	unpacker  unpacker
-	packed    int // bytes
-	limit     int // most bytes they may decompress to
-	opened    int // bytes they have decompressed to so far
-	buf       []byte
-	tee       io.Writer // gets all uncompressed bytes; nil: none
+	err      error
+	one      Reader // of one record
 }
 
-// kept is the largest buffer that a Scanner or a Packer keeps.
-const kept = 8 << 20
-
-// Reset begins with the batch b, whose CRC is the caller's business, and which must not change while it is scanned. A
-// compressed batch may decompress to limit bytes: more is ErrTooLarge, from Reset or later from Err. What the records
-// decompress to is written to tee, unless that is nil, as the scan comes to it.
+// Reset begins with the batch b, whose CRC is the caller's business, and which must not change while it is scanned. limit and
+// tee are as for [Stream.Reset].
 func (s *Scanner) Reset(b []byte, limit int, tee io.Writer) error {
-	h, err := Parse(b)
-	if err != nil {
-		s.err = err
-		return err
+	if s.Stream == nil {
+		s.Stream = &Stream{}
 	}
-	s.h, s.left, s.last, s.tee = h, h.Count, h.BaseOffset-1, tee
+	s.h, s.err = Parse(b)
+	if s.err != nil {
+		return s.err
+	}
+	h := &s.h
+	s.left, s.last = h.Count, h.BaseOffset-1
 	s.base, s.timeMask = h.BaseTimestamp, -1
 	if h.LogAppendTime() {
 		s.base, s.timeMask = h.MaxTimestamp, 0
 	}
-	data := b[HeaderSize:h.Size()]
-	s.at, s.err, s.packed, s.limit, s.opened = 0, nil, len(data), limit, 0
-	if s.whole = h.Codec() == None || len(data) == 0; s.whole {
-		s.win, s.err = data, s.pass(data)
-		return s.err
-	}
-	if !h.Codec().Valid() {
-		s.err = fmt.Errorf("%w %d", ErrCodec, h.Codec())
-		return s.err
-	}
-	u := &s.unpackers[h.Codec()]
-	if *u == nil {
-		*u = newUnpacker(h.Codec())
-	}
-	s.unpacker, s.win = *u, s.buf[:0]
-	if err := s.unpacker.start(data); err != nil {
-		s.err = unpackError(err, h.Codec(), len(data), limit)
-	}
+	s.one.h, s.one.base, s.one.timeMask = s.h, s.base, s.timeMask
+	s.err = s.Stream.Reset(b[HeaderSize:h.Size()], h.Codec(), limit, tee)
 	return s.err
 }
 
-// Release lets go of the batch, and of memory that only few batches need.
-func (s *Scanner) Release() {
-	s.win, s.unpacker, s.tee = nil, nil, nil
-	if cap(s.buf) > kept {
-		s.buf = nil
-	}
-}
+// Header returns the header of the batch.
+func (s *Scanner) Header() *Header { return &s.h }
 
-// Opened returns how many bytes the batch has decompressed to so far.
-func (s *Scanner) Opened() int { return s.opened }
-
-// Err returns what ended Next early, as that of a [Reader] does.
+// Err returns what ended the scan early, as that of a [Reader] does.
 func (s *Scanner) Err() error { return s.err }
-
-// pass gives b to tee.
-func (s *Scanner) pass(b []byte) error {
-	if s.tee == nil {
-		return nil
-	}
-	_, err := s.tee.Write(b)
-	return err
-}
-
-// fill adds a piece to the window, which may end with that, or the scan with an error.
-func (s *Scanner) fill() {
-	keep := 0
-	if s.h.Codec() == LZ4 {
-		keep = min(s.at, lz4History)
-	}
-	s.win = s.win[:copy(s.win, s.win[s.at-keep:])]
-	s.at = keep
-	if cap(s.win) == 0 {
-		s.win = make([]byte, 0, 2*pieceSize+lz4History)
-	}
-	had := len(s.win)
-	var err error
-	s.win, err = s.unpacker.next(s.win, s.limit-s.opened)
-	s.buf = s.win
-	s.opened += len(s.win) - had
-	switch {
-	case err == io.EOF:
-		s.whole = true
-	case err != nil:
-		s.err = unpackError(err, s.h.Codec(), s.packed, s.limit)
-	default:
-		s.err = s.pass(s.win[had:])
-	}
-	s.whole = s.whole || s.err != nil
-}
-
-// peek returns the next n bytes, and maybe more; fewer at the end.
-func (s *Scanner) peek(n int) []byte {
-	for len(s.win)-s.at < n && !s.whole {
-		s.fill()
-	}
-	return s.win[s.at:]
-}
-
-// skip passes over n bytes; false if there are fewer.
-func (s *Scanner) skip(n int64) bool {
-	for n > int64(len(s.win)-s.at) {
-		n -= int64(len(s.win) - s.at)
-		s.at = len(s.win)
-		if s.whole {
-			return false
-		}
-		s.fill()
-	}
-	s.at += int(n)
-	return true
-}
 
 // headSize is the most bytes of a record up to its key: four varints and the attributes.
 const headSize = 4*maxVarint + 1
 
-// Next describes the next record. It returns false at the end or at an error; see Err.
-func (s *Scanner) Next(o *Outline) bool {
-	if s.left == 0 || s.err != nil {
-		if s.err == nil && len(s.peek(1)) > 0 {
-			s.fail("bytes after the last record")
-		}
+// head is what stands before a record's key.
+type head struct {
+	Outline
+	size int64 // of the record with the length before it
+	at   int   // of the key
+	key  int64 // its length, -1 for null
+}
+
+// end says that there is no record to come, unless an error has. Behind the last it looks for what must not be there.
+func (s *Scanner) end() bool {
+	if s.err != nil {
 		return false
 	}
-	b := s.win[s.at:]
+	if rest := s.Stream.Peek(1); len(rest) > 0 || s.Stream.Err() != nil {
+		s.fail("bytes after the last record")
+	}
+	return false
+}
+
+// peek decodes the next head, if there is one.
+func (s *Scanner) peek(r *head) bool {
+	if s.left == 0 || s.err != nil {
+		return s.end()
+	}
+	b := s.Stream.win[s.Stream.at:]
 	if len(b) < headSize {
-		b = s.peek(headSize)
+		b = s.Stream.Peek(headSize)
 	}
 	size, at := varint(b, 0)
 	if at < 0 || size < minRecord-1 || size > math.MaxInt32 {
 		return s.fail("record length")
 	}
-	end := int64(at) + size
-	b = b[:min(int64(len(b)), end)]
+	r.size = int64(at) + size
+	b = b[:min(int64(len(b)), r.size)]
 	delta, at := varint(b, at+1) // one byte of attributes, none of them in use
 	if at < 0 {
 		return s.fail("timestamp")
 	}
-	o.Timestamp = s.base + delta&s.timeMask
+	r.Timestamp = s.base + delta&s.timeMask
 	if delta, at = varint(b, at); at < 0 || delta < 0 || delta > int64(s.h.LastOffsetDelta) {
 		return s.fail("offset")
 	}
-	o.Offset = s.h.BaseOffset + delta
-	if o.Offset <= s.last {
+	r.Offset = s.h.BaseOffset + delta
+	if r.Offset <= s.last {
 		return s.fail("offset order")
 	}
-	s.last = o.Offset
-	n, at := varint(b, at)
-	end -= int64(at)
-	if at < 0 || n < -1 || n > end {
+	r.key, r.at = varint(b, at)
+	if r.at < 0 || r.key < -1 || r.key > r.size-int64(r.at) {
 		return s.fail("key")
 	}
-	o.NullKey = n < 0
-	s.at += at
-	return s.rest(max(n, 0), end)
+	r.NullKey = r.key < 0
+	return true
 }
 
-// rest passes over a key of n bytes and what comes behind it of a record of which left bytes are left.
-func (s *Scanner) rest(n, left int64) bool {
-	if left <= int64(len(s.win)-s.at) { // as nearly always
-		b := s.win[s.at : s.at+int(left)]
+// Next describes the next record. It returns false at the end or at an error; see Err.
+func (s *Scanner) Next(o *Outline) bool {
+	var r head
+	if !s.peek(&r) {
+		return false
+	}
+	*o = r.Outline
+	return s.pass(&r)
+}
+
+// Reach passes over records below an offset, and returns the size of the next, in the form that it has in the batch; 0 if
+// there is none, at the end or at an error.
+func (s *Scanner) Reach(offset int64) int {
+	var r head
+	for s.peek(&r) {
+		if r.Offset >= offset {
+			return int(r.size)
+		}
+		if !s.pass(&r) {
+			break
+		}
+	}
+	return 0
+}
+
+// Record decodes the next record, and takes memory for all of it. Its slices live until the next call of a method. It returns
+// false at the end or at an error; see Err.
+func (s *Scanner) Record(rec *Record) bool {
+	var r head
+	if !s.peek(&r) {
+		return false
+	}
+	b := s.Stream.Peek(int(r.size))
+	if int64(len(b)) < r.size {
+		return s.fail("record length")
+	}
+	s.one.data, s.one.at, s.one.left, s.one.last = b[:r.size], 0, 1, s.last
+	if !s.one.Next(rec) {
+		s.err = s.one.Err()
+		return false
+	}
+	s.Stream.at += int(r.size)
+	s.last = r.Offset
+	s.left--
+	return true
+}
+
+// pass passes over a record from its head on.
+func (s *Scanner) pass(r *head) bool {
+	in := s.Stream
+	in.at += r.at
+	n, left := max(r.key, 0), r.size-int64(r.at)
+	if left <= int64(len(in.win)-in.at) { // as nearly always
+		b := in.win[in.at : in.at+int(left)]
 		n, at := varint(b, int(n))
 		switch {
 		case at < 0 || n < -1 || n > int64(len(b)-at):
@@ -203,15 +172,23 @@ func (s *Scanner) rest(n, left int64) bool {
 		case at+max(int(n), 0) == len(b):
 			return s.fail("headers")
 		}
-		s.at += len(b)
-		s.left--
-		return true
+		in.at += len(b)
+	} else if !s.passLong(n, left) {
+		return false
 	}
-	if !s.skip(n) {
+	s.last = r.Offset
+	s.left--
+	return true
+}
+
+// passLong passes over a key of n bytes and what comes behind it of a record of which left bytes are left.
+func (s *Scanner) passLong(n, left int64) bool {
+	in := s.Stream
+	if !in.Skip(n) {
 		return s.fail("key")
 	}
 	left -= n
-	b := s.peek(maxVarint)
+	b := in.Peek(maxVarint)
 	n, at := varint(b[:min(int64(len(b)), left)], 0)
 	if at < 0 || n < -1 || int64(at)+max(n, 0) > left {
 		return s.fail("value")
@@ -219,15 +196,12 @@ func (s *Scanner) rest(n, left int64) bool {
 	if int64(at)+max(n, 0) == left {
 		return s.fail("headers")
 	}
-	if !s.skip(left) {
-		return s.fail("record length")
-	}
-	s.left--
-	return true
+	return in.Skip(left) || s.fail("record length")
 }
 
+// fail notes what is wrong, unless the stream does: then that is why.
 func (s *Scanner) fail(what string) bool {
-	if s.err == nil {
+	if s.err = s.Stream.Err(); s.err == nil {
 		s.err = fmt.Errorf("%w: %s, %d records left", ErrCorrupt, what, s.left)
 	}
 	return false

@@ -45,11 +45,42 @@ func agree(t *testing.T, s *Scanner, r *Reader, b []byte) {
 	if (err == nil) != (r.Err() == nil) || n != len(all) && err == nil {
 		t.Fatalf("%d records, %v; want %d, %v", len(all), err, n, r.Err())
 	}
+	sought(t, s, r, b)
 	if err == nil && !bytes.Equal(raw, r.data) {
 		t.Fatalf("%d bytes passed on, want %d", len(raw), len(r.data))
 	}
-	if got := s.Opened(); err == nil && r.h.Codec() != None && got != len(r.data) {
+	if got := s.Stream.Opened(); err == nil && r.h.Codec() != None && got != len(r.data) {
 		t.Fatalf("opened %d bytes, want %d", got, len(r.data))
+	}
+}
+
+// sought checks that a scanner decodes what a reader does, from some record on.
+func sought(t *testing.T, s *Scanner, r *Reader, b []byte) {
+	t.Helper()
+	_, _, _ = s.Reset(b, r.Limit, nil), r.Reset(b), r.h
+	from := r.h.BaseOffset + int64(r.h.LastOffsetDelta)/3
+	n := s.Reach(from)
+	var got Record
+	for rec := (Record{}); r.Next(&rec); {
+		if rec.Offset < from {
+			continue
+		}
+		if n == 0 || !s.Record(&got) {
+			if s.Err() == nil {
+				t.Fatalf("no record where %d is", rec.Offset)
+			}
+			return
+		}
+		if got.Offset != rec.Offset || got.Timestamp != rec.Timestamp || !same(got.Key, rec.Key) || !same(got.Value, rec.Value) || !same(got.Headers, rec.Headers) {
+			t.Fatalf("record %+v, want %+v", got, rec)
+		}
+		n = s.Reach(0)
+	}
+	if n > 0 && s.Record(&got) {
+		t.Fatalf("a record behind the last: %+v", got)
+	}
+	if (s.Err() == nil) != (r.Err() == nil) {
+		t.Fatalf("%v, want %v", s.Err(), r.Err())
 	}
 }
 
@@ -80,7 +111,7 @@ func TestScannerTellsWhatReaderTells(t *testing.T) {
 			broken[HeaderSize+rng.IntN(len(b)-HeaderSize)] ^= byte(1 << rng.IntN(8))
 			agree(t, &s, &r, broken)
 		}
-		s.Release()
+		s.Stream.Release()
 	}
 }
 
@@ -110,10 +141,10 @@ func TestScannerOpensBombsInAWindow(t *testing.T) {
 		if !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%v of %d bytes under a limit of half of that: %v", c, size, err)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<10 || cap(s.buf) > 5<<20 {
-			t.Errorf("%v: took %d bytes more, and a window of %d", c, n, cap(s.buf))
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<10 || cap(s.Stream.buf) > 5<<20 {
+			t.Errorf("%v: took %d bytes more, and a window of %d", c, n, cap(s.Stream.buf))
 		}
-		if n := s.Opened(); n > size/2+1 {
+		if n := s.Stream.Opened(); n > size/2+1 {
 			t.Errorf("%v: opened %d bytes under a limit of %d", c, n, size/2)
 		}
 	}

@@ -250,7 +250,7 @@ func TestOldProduceKeepsTheRules(t *testing.T) {
 	long := strings.Repeat("long", 50)
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	w.Write(make([]byte, 10<<20))
+	w.Write(oldMessage(1, 0, 0, nil, make([]byte, 10<<20)))
 	w.Close()
 	for name, test := range map[string]struct {
 		topic string

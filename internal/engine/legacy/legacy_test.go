@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"math/rand/v2"
@@ -20,7 +21,20 @@ var seed = flag.Uint64("seed", rand.Uint64(), "of random tests")
 var codecs = []batch.Codec{batch.None, batch.Gzip, batch.Snappy, batch.LZ4}
 
 // enough lets everything through that these tests send.
-var enough = Limits{Message: 1 << 20, Unpacked: 8 << 20}
+var enough = Limits{Message: 1 << 20, Unpacked: 8 << 20, Batch: 8 << 20}
+
+// up converts a set with memory of its own.
+func up(set []byte, most Limits) ([]byte, error) {
+	b, opened, err := Up{In: &batch.Stream{}, Out: &batch.Packer{}}.Convert(set, most)
+	if opened > most.Unpacked+1 {
+		return nil, fmt.Errorf("decompressed %d bytes, the most is %d", opened, most.Unpacked)
+	}
+	return b, err
+}
+
+func down(format int8) Down {
+	return Down{In: &batch.Scanner{}, Format: format, Limit: func(*batch.Header) int { return 64 << 20 }, MaxWork: 1 << 30}
+}
 
 // record is one record of a test.
 type record struct {
@@ -180,7 +194,7 @@ func TestThereAndBack(t *testing.T) {
 		for format := int8(0); format <= 1; format++ {
 			for _, c := range codecs {
 				sent := random(rng, 1+rng.IntN(60), 0, 0)
-				b, err := Up(set(t, format, c, sent), enough)
+				b, err := up(set(t, format, c, sent), enough)
 				if err != nil {
 					t.Fatalf("format %d, %v: %v", format, c, err)
 				}
@@ -189,7 +203,7 @@ func TestThereAndBack(t *testing.T) {
 					t.Fatalf("format %d, %v: header %+v, %v", format, c, h, err)
 				}
 				check(t, "up", records(t, b), sent, format == 1)
-				d := Down{Format: format}
+				d := down(format)
 				got, full, err := d.Append(nil, b, 0, Room{All: 1 << 30})
 				if err != nil || full {
 					t.Fatal(full, err)
@@ -243,7 +257,7 @@ func TestUpTakesWhatClientsWrite(t *testing.T) {
 		"offsets far from 0":                            {offset(1 << 40), some, true},
 		"a producer's log append time says nothing":     {appendTime, some[:1], true},
 	} {
-		b, err := Up(test.set, enough)
+		b, err := up(test.set, enough)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -253,7 +267,7 @@ func TestUpTakesWhatClientsWrite(t *testing.T) {
 	// Several wrappers and messages beside them are one batch.
 	mixed := append(set(t, 1, batch.Gzip, some), set(t, 1, batch.None, some)...)
 	mixed = append(mixed, set(t, 1, batch.Snappy, some)...)
-	b, err := Up(mixed, enough)
+	b, err := up(mixed, enough)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +290,10 @@ func TestUpRefuses(t *testing.T) {
 	inner := func(format int8, b []byte) []byte { return wrapper(format, batch.Gzip, compressed(t, batch.Gzip, b)) }
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 1
-	bomb := func(c batch.Codec) []byte { return wrapper(1, c, compressed(t, c, make([]byte, 64<<20))) }
+	single := message(1, 0, record{value: []byte("v")})
+	bomb := func(c batch.Codec) []byte {
+		return wrapper(1, c, compressed(t, c, bytes.Repeat(single, 16<<20/len(single))))
+	}
 	halfBombs := func() []byte {
 		half := wrapper(1, batch.Gzip, compressed(t, batch.Gzip, message(1, 0, record{value: make([]byte, 5<<20)})))
 		return append(half, half...)
@@ -314,7 +331,7 @@ func TestUpRefuses(t *testing.T) {
 		"a message larger than one may be":    {message(1, 0, record{value: make([]byte, enough.Message)}), batch.ErrTooLarge},
 		"a snappy block that claims too much": {wrapper(1, batch.Snappy, []byte{0xff, 0xff, 0xff, 0xff, 0x0f, 1}), batch.ErrCorrupt},
 	} {
-		if _, err := Up(test.set, enough); !errors.Is(err, test.want) {
+		if _, err := up(test.set, enough); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
 	}
@@ -344,7 +361,7 @@ func TestDown(t *testing.T) {
 	}
 	marker()
 	for format := int8(0); format <= 1; format++ {
-		d := Down{Format: format}
+		d := down(format)
 		for from := int64(98); from <= next; from++ {
 			want := all
 			for len(want) > 0 && want[0].offset < from {
@@ -395,7 +412,7 @@ func TestDown(t *testing.T) {
 func TestDownOfLogAppendTime(t *testing.T) {
 	b := build(t, []record{{0, 5, nil, []byte("a")}, {1, 6, nil, []byte("b")}}, 0, batch.Seal{})
 	batch.SetTimestampType(b, true, 77)
-	d := Down{Format: 1}
+	d := down(1)
 	got, _, err := d.Append(nil, b, 1, Room{All: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -411,7 +428,7 @@ func TestDownRefusesDamage(t *testing.T) {
 	good := build(t, []record{{0, 5, nil, []byte("a")}}, 0, batch.Seal{})
 	rotten := build(t, []record{{1, 5, nil, []byte("b")}}, 0, batch.Seal{BaseOffset: 1})
 	rotten[len(rotten)-2] ^= 1
-	d := Down{Format: 1}
+	d := down(1)
 	got, _, err := d.Append(nil, append(good, rotten...), 0, Room{All: 1 << 20})
 	if !errors.Is(err, batch.ErrCorrupt) || len(messages(t, got, 1)) != 1 {
 		t.Errorf("%d bytes, %v", len(got), err)
@@ -441,10 +458,10 @@ func FuzzMessageSet(f *testing.F) {
 			f.Add(set(f, format, c, random(rng, 4, 0, 0)))
 		}
 	}
-	most := Limits{Message: 1 << 16, Unpacked: 1 << 18}
+	most := Limits{Message: 1 << 16, Unpacked: 1 << 18, Batch: 1 << 18}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		sound(sent)
-		b, err := Up(sent, most)
+		b, err := up(sent, most)
 		if err != nil {
 			return
 		}
@@ -452,7 +469,7 @@ func FuzzMessageSet(f *testing.F) {
 		if len(got) == 0 {
 			t.Fatal("a batch of nothing")
 		}
-		d := Down{Format: 1}
+		d := down(1)
 		back, full, err := d.Append(nil, b, 0, Room{All: math.MaxInt})
 		if err != nil || full {
 			t.Fatal(full, err)

@@ -25,6 +25,8 @@ const (
 	posSize  = 8
 	posCRC   = 12
 	posMagic = 16 // the CRC, IEEE's, covers all from here on
+
+	posAttributes = 17
 )
 
 // Sizes of messages.
@@ -47,14 +49,9 @@ const noTimestamp = -1
 // parse decodes the message at the start of b in the form of format 1, and returns how many bytes it takes. Key and value
 // alias b.
 func parse(b []byte) (m kmsg.MessageV1, size int, err error) {
-	if len(b) < least {
-		return m, 0, fmt.Errorf("%w: message set ends with %d bytes", batch.ErrCorrupt, len(b))
+	if size, err = sizeAt(b); err != nil {
+		return m, 0, err
 	}
-	n := int32(binary.BigEndian.Uint32(b[posSize:]))
-	if n < least-overhead || int64(n) > int64(len(b)-overhead) {
-		return m, 0, fmt.Errorf("%w: message of %d bytes, %d are there", batch.ErrCorrupt, n, len(b)-overhead)
-	}
-	size = overhead + int(n)
 	b = b[:size]
 	if got, want := crc32.ChecksumIEEE(b[posMagic:]), binary.BigEndian.Uint32(b[posCRC:]); got != want {
 		return m, 0, fmt.Errorf("%w: checksum %08x of a message, want %08x", batch.ErrCorrupt, got, want)
@@ -75,6 +72,18 @@ func parse(b []byte) (m kmsg.MessageV1, size int, err error) {
 		return m, 0, fmt.Errorf("%w: message of %d bytes has fields of %d", batch.ErrCorrupt, size, want)
 	}
 	return m, size, nil
+}
+
+// sizeAt returns the size of the message at the start of b, which holds all of it.
+func sizeAt(b []byte) (int, error) {
+	if len(b) < least {
+		return 0, fmt.Errorf("%w: message set ends with %d bytes", batch.ErrCorrupt, len(b))
+	}
+	n := int32(binary.BigEndian.Uint32(b[posSize:]))
+	if n < least-overhead || int64(n) > int64(len(b)-overhead) {
+		return 0, fmt.Errorf("%w: message of %d bytes, %d are there", batch.ErrCorrupt, n, len(b)-overhead)
+	}
+	return overhead + int(n), nil
 }
 
 // codec returns the compression of the messages inside of m, None if m is a message itself.

@@ -1,7 +1,7 @@
 package legacy
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -13,84 +13,129 @@ import (
 type Limits struct {
 	Message  int // most bytes of one message as sent, be it a wrapper of others
 	Unpacked int // most bytes to which all of a set may decompress
+	Batch    int // most bytes of the batch
 }
 
-// Up returns one batch with the messages of a set, in their order, compressed as the last wrapper among them was. What is
-// sent as format 0 has no time (-1). Offsets say nothing: producers write there what they like, as brokers do not look.
+// Up converts message sets. It holds no more of one than its [batch.Stream] and [batch.Packer] do, and a message. It is for
+// one goroutine at a time.
+type Up struct {
+	In  *batch.Stream
+	Out *batch.Packer
+}
+
+// Convert returns one batch with the messages of a set, in their order, compressed as the last wrapper among them is. It lives
+// until Out is reset. What is sent as format 0 has no time (-1). Offsets say nothing: producers write there what they like, as
+// brokers do not look. opened is how many bytes were decompressed, also with an error.
 //
 // Errors, wrapped: [batch.ErrCorrupt] for a set that is damaged, cut off or empty, [batch.ErrTooLarge] for one beyond the
 // limits, [batch.ErrCodec] and [batch.ErrMagic] for what no message set can hold, and [ErrInvalid].
-func Up(set []byte, most Limits) ([]byte, error) {
-	u := upward{left: most.Unpacked}
+func (u Up) Convert(set []byte, most Limits) (b []byte, opened int, err error) {
+	as, err := lastCodec(set)
+	if err != nil {
+		return nil, 0, err
+	}
+	u.Out.Reset(as, most.Batch)
+	n := 0
 	for len(set) > 0 {
 		m, size, err := parse(set)
 		if err != nil {
-			return nil, err
+			return nil, opened, err
 		}
 		if size > most.Message {
-			return nil, fmt.Errorf("%w: message of %d bytes, the most is %d", batch.ErrTooLarge, size, most.Message)
+			return nil, opened, fmt.Errorf("%w: message of %d bytes, the most is %d", batch.ErrTooLarge, size, most.Message)
 		}
-		if err := u.add(&m); err != nil {
-			return nil, err
+		k, err := u.add(&m, most.Unpacked-opened)
+		opened += u.In.Opened()
+		u.In.Release()
+		if err != nil {
+			return nil, opened, err
+		}
+		n += k
+		set = set[size:]
+	}
+	if n == 0 {
+		return nil, opened, fmt.Errorf("%w: message set without a message", batch.ErrCorrupt)
+	}
+	b, err = u.Out.Finish(u.Out.Added())
+	if err != nil {
+		return nil, opened, fmt.Errorf("legacy: %w", err)
+	}
+	return b, opened, nil
+}
+
+// lastCodec returns the compression of the last wrapper in a set, None if there is none.
+func lastCodec(set []byte) (c batch.Codec, err error) {
+	for len(set) > 0 {
+		size, err := sizeAt(set)
+		if err != nil {
+			return c, err
+		}
+		if in := batch.Codec(set[posAttributes] & attrCodec); in != batch.None {
+			c = in
 		}
 		set = set[size:]
 	}
-	b, err := u.builder.Finish(batch.Seal{ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Codec: u.codec})
-	if errors.Is(err, batch.ErrEmpty) {
-		return nil, fmt.Errorf("%w: message set without a message", batch.ErrCorrupt)
+	if c > batch.LZ4 { // zstd came after message sets
+		return c, fmt.Errorf("%w %d in a message set", batch.ErrCodec, c)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("legacy: %w", err)
-	}
-	return b, nil
+	return c, nil
 }
 
-// upward is a message set on its way to a batch.
-type upward struct {
-	builder batch.Builder
-	codec   batch.Codec
-	left    int    // bytes that may still be decompressed to
-	buf     []byte // decompression
-}
-
-// add adds a message, or those that it wraps.
-func (u *upward) add(m *kmsg.MessageV1) error {
-	if codec(m) == batch.None {
-		u.builder.Append(m.Timestamp, m.Key, m.Value, nil)
-		return nil
+// add adds a message, or the n that it wraps.
+func (u Up) add(m *kmsg.MessageV1, left int) (n int, err error) {
+	c := codec(m)
+	if c == batch.None {
+		return 1, u.append(m)
 	}
-	inner, err := u.unpack(m)
-	if err != nil {
-		return err
+	switch {
+	case c > batch.LZ4:
+		return 0, fmt.Errorf("%w %d in a message set", batch.ErrCodec, c)
+	case m.Value == nil:
+		return 0, fmt.Errorf("%w: wrapper without a value", batch.ErrCorrupt)
 	}
-	u.codec = codec(m)
-	for len(inner) > 0 {
-		in, size, err := parse(inner)
+	if err := u.In.Reset(m.Value, c, left, nil); err != nil {
+		return 0, fmt.Errorf("legacy: %w", err)
+	}
+	for ; len(u.In.Peek(1)) > 0; n++ {
+		in, size, err := u.next()
 		if err != nil {
-			return err
+			return n, err
 		}
 		if in.Magic != m.Magic || codec(&in) != batch.None {
-			return fmt.Errorf("%w: message of format %d with codec %d in a wrapper of format %d", ErrInvalid, in.Magic, codec(&in), m.Magic)
+			return n, fmt.Errorf("%w: message of format %d with codec %d in a wrapper of format %d", ErrInvalid, in.Magic, codec(&in), m.Magic)
 		}
-		u.builder.Append(in.Timestamp, in.Key, in.Value, nil)
-		inner = inner[size:]
+		if err := u.append(&in); err != nil {
+			return n, err
+		}
+		u.In.Skip(int64(size))
+	}
+	return n, streamError(u.In)
+}
+
+// next returns the message at which the stream is.
+func (u Up) next() (m kmsg.MessageV1, size int, err error) {
+	b := u.In.Peek(least)
+	if len(b) >= posSize+4 {
+		if n := int(int32(binary.BigEndian.Uint32(b[posSize:]))); n > 0 {
+			b = u.In.Peek(overhead + n)
+		}
+	}
+	if err := streamError(u.In); err != nil {
+		return m, 0, err
+	}
+	return parse(b)
+}
+
+func streamError(s *batch.Stream) error {
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("legacy: %w", err)
 	}
 	return nil
 }
 
-// unpack returns the message set in a wrapper.
-func (u *upward) unpack(m *kmsg.MessageV1) ([]byte, error) {
-	c, packed := codec(m), m.Value
-	switch {
-	case c > batch.LZ4: // zstd came after message sets
-		return nil, fmt.Errorf("%w %d in a message set", batch.ErrCodec, c)
-	case packed == nil:
-		return nil, fmt.Errorf("%w: wrapper without a value", batch.ErrCorrupt)
+func (u Up) append(m *kmsg.MessageV1) error {
+	if err := u.Out.Add(m.Timestamp, m.Key, m.Value, nil); err != nil {
+		return fmt.Errorf("legacy: %w", err)
 	}
-	out, err := batch.Decompress(u.buf[:0], packed, c, u.left)
-	if err != nil {
-		return nil, fmt.Errorf("legacy: %w", err)
-	}
-	u.buf, u.left = out, u.left-len(out)
-	return out, nil
+	return nil
 }

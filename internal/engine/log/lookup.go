@@ -86,12 +86,8 @@ type Finder struct {
 	window  []byte // a walker's
 }
 
-// What things cost, as bytes that are decompressed.
-const (
-	pastWork   = 1 << 10 // to go past a batch
-	plainWork  = 2       // to go through a byte of one
-	packedWork = 100     // to decompress a byte, however little it becomes
-)
+// pastWork is what it costs to go past a batch, in bytes that are decompressed.
+const pastWork = 1 << 10
 
 // keptBatch is the largest batch whose buffer a Finder keeps.
 const keptBatch = 2 << 20
@@ -178,12 +174,8 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	if limit == 0 {
 		return max(w.h.BaseOffset, from), w.h.MaxTimestamp, true, nil
 	}
-	allowed, price := f.Work, plainWork*w.h.Size()
-	if w.h.Codec() != batch.None {
-		price = packedWork * w.h.Size()
-	}
-	if err := f.spend(price); err != nil {
-		return 0, 0, false, err
+	if w.h.Codec() != batch.None && batch.PackedWork*w.h.Size() > f.Work {
+		return 0, 0, false, ErrWork
 	}
 	b, err := w.read(f.scratch[:0])
 	if err != nil {
@@ -192,8 +184,9 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	if f.scratch = b; cap(b) > keptBatch {
 		f.scratch = nil
 	}
-	defer f.Scan.Release()
+	allowed := f.Work
 	err = f.Scan.Reset(b, min(limit, allowed), nil)
+	defer f.Scan.Stream.Release()
 	for o := (batch.Outline{}); err == nil && f.Scan.Next(&o); {
 		if o.Timestamp >= ts && o.Offset >= from && o.Offset < bound {
 			offset, at, ok = o.Offset, o.Timestamp, true
@@ -203,6 +196,7 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	if err == nil {
 		err = f.Scan.Err()
 	}
+	f.Work -= f.Scan.Stream.Work()
 	switch {
 	case errors.Is(err, batch.ErrTooLarge) && allowed < limit:
 		return 0, 0, false, ErrWork
@@ -211,7 +205,6 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	case err != nil:
 		return 0, 0, false, fmt.Errorf("%w: at offset %d: %w", errContent, w.h.BaseOffset, err)
 	}
-	f.Work -= max(f.Scan.Opened()-price, 0)
 	return offset, at, ok, nil
 }
 

@@ -19,13 +19,17 @@ import (
 // snappy is decompressed as a whole, so it bounds memory as well there; nothing but repetition is compressed so well by it.
 func unpacked(c batch.Codec, size int) int {
 	if c == batch.Snappy {
-		return max(8<<20, 16*size)
+		return unpackedSet(size)
 	}
 	return max(8<<20, 100*size)
 }
 
-// repackedLeast is what a batch that is stored with another compression may always become.
-const repackedLeast = 768 << 10
+// repackedMost is the most bytes that a batch or a message set of size bytes may become if it is stored in another form.
+func repackedMost(size int) int { return max(768<<10, 16*size) }
+
+// errRequestShare is for what is too much after what came before it in the request. Kafka has no code for it; with this one
+// clients of all kinds send the batch again, alone if need be, and know that it was not written.
+var errRequestShare = refuse(code.NotEnoughReplicas, "the request decompresses to too much: send less in one")
 
 // recordErrors is the most records named in the answer to a refused batch.
 const recordErrors = 100
@@ -43,13 +47,11 @@ func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, n
 	last := p.bound(&a, h)
 	p.openers.with(func(o *opener) {
 		out, err = a.run(o, b, h)
-		p.opened += o.scan.Opened()
+		p.opened += o.in.Opened()
 	})
 	switch {
 	case errors.Is(err, batch.ErrTooLarge) && last:
-		// Those before it in the request have taken what a request may. Kafka has no code for it; with this one clients of
-		// all kinds send the batch again, alone if need be, and know that it was not written.
-		return nil, refuse(code.NotEnoughReplicas, "the request decompresses to too much: send less in one")
+		return nil, errRequestShare
 	case errors.Is(err, batch.ErrTooLarge):
 		return nil, refuse(code.MessageTooLarge, "%s", err)
 	case errors.Is(err, batch.ErrCorrupt):
@@ -69,7 +71,7 @@ func (p *production) bound(a *admission, h *batch.Header) (last bool) {
 	if left := max(unpacked(batch.None, len(p.frame))-p.opened, 0); left < a.unpacked {
 		a.unpacked, last = left, true
 	}
-	a.packed = min(int(a.rules.MaxMessageBytes), max(16*h.Size(), repackedLeast))
+	a.packed = min(int(a.rules.MaxMessageBytes), repackedMost(h.Size()))
 	if left := max(16*len(p.frame)-p.repacked, batch.HeaderSize); p.repacked > 0 && left < a.packed {
 		a.packed, last = left, true
 	}

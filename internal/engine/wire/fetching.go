@@ -169,7 +169,7 @@ func (f *fetching) due() bool {
 			return true
 		}
 		if f.version < firstBatches {
-			f.pass(p)
+			f.withDown(func() { f.pass(p) })
 		}
 		if n := p.log.Available(p.from, f.committed()); n > 0 {
 			bytes += min(n, int64(max(p.max, 1)))

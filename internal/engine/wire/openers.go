@@ -12,10 +12,15 @@ import (
 // opener has the memory that looking into batches takes, and making others of them: some of it for as long as the server
 // lives, as decompressors take more for a few hostile bytes than the bytes may cost.
 type opener struct {
-	scan batch.Scanner
+	in   batch.Stream
+	scan batch.Scanner // by in
 	pack batch.Packer
 	find log.Finder
+	raw  []byte // batches as they are read
 }
+
+// keptRaw is the largest buffer for batches that an opener keeps.
+const keptRaw = 2 << 20
 
 // openers lends as many openers as can work at once.
 type openers struct {
@@ -43,7 +48,9 @@ func (o *openers) take() *opener {
 	defer o.mu.Unlock()
 	n := len(o.idle)
 	if n == 0 {
-		return &opener{}
+		p := &opener{}
+		p.scan.Stream = &p.in
+		return p
 	}
 	p := o.idle[n-1]
 	o.idle = o.idle[:n-1]
@@ -51,7 +58,7 @@ func (o *openers) take() *opener {
 }
 
 func (o *openers) put(p *opener) {
-	p.scan.Release()
+	p.in.Release()
 	p.pack.Release()
 	o.mu.Lock()
 	defer o.mu.Unlock()
