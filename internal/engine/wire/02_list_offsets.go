@@ -63,6 +63,7 @@ func looks(req *kmsg.ListOffsetsRequest) bool {
 // listOffsets answers req. o is nil if nothing is to be looked up in batches.
 func (r *request) listOffsets(req *kmsg.ListOffsetsRequest, resp *kmsg.ListOffsetsResponse, o *opener) {
 	var find *log.Finder
+	resp.Topics = make([]kmsg.ListOffsetsResponseTopic, 0, len(req.Topics))
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
@@ -71,6 +72,7 @@ func (r *request) listOffsets(req *kmsg.ListOffsetsRequest, resp *kmsg.ListOffse
 		}
 		st := kmsg.NewListOffsetsResponseTopic()
 		st.Topic = rt.Topic
+		st.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, 0, len(rt.Partitions))
 		for j := range rt.Partitions {
 			rp := &rt.Partitions[j]
 			sp := kmsg.NewListOffsetsResponseTopicPartition()

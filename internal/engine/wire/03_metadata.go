@@ -13,6 +13,7 @@ import (
 // Behavior:
 //   - One broker, which is the controller, at the address of the listener the client came by.
 //   - A topic that may be made on first use is made first and then answered with its leader.
+//   - A topic named twice is answered once.
 //   - Topics that the client may not describe are left out of all topics, and refused by name.
 //
 // Version notes:
@@ -39,17 +40,19 @@ func metadata(r *request) kmsg.Response {
 		return resp
 	}
 	create := r.cfg.AutoCreate && (r.version < 4 || req.AllowAutoTopicCreation)
-	seen := make(map[string]bool, len(req.Topics))
+	resp.Topics = make([]kmsg.MetadataResponseTopic, 0, len(req.Topics))
+	seen, ids := once[string]{}, once[[16]byte]{}
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		var zero [16]byte
 		if rt.TopicID != zero {
+			if !ids.first(rt.TopicID) {
+				continue
+			}
 			resp.Topics = append(resp.Topics, r.metadataByID(rt.TopicID))
 			continue
 		}
-		name := deref(rt.Topic)
-		if !seen[name] {
-			seen[name] = true
+		if name := deref(rt.Topic); seen.first(name) {
 			resp.Topics = append(resp.Topics, r.metadataByName(name, create))
 		}
 	}

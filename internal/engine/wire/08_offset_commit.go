@@ -37,12 +37,18 @@ func offsetCommit(r *request) kmsg.Response {
 		retention = time.Duration(req.RetentionTimeMillis) * time.Millisecond
 	}
 	refused := r.refusal(auth.Group, req.Group)
-	var commits []coord.Commit
-	var at [][2]int // where the answer to each commit belongs
+	n := 0
+	for i := range req.Topics {
+		n += len(req.Topics[i].Partitions)
+	}
+	commits := make([]coord.Commit, 0, n)
+	at := make([][2]int, 0, n) // where the answer to each commit belongs
+	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, 0, len(req.Topics))
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		st := kmsg.NewOffsetCommitResponseTopic()
 		st.Topic, st.TopicID = rt.Topic, rt.TopicID
+		st.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, 0, len(rt.Partitions))
 		for j := range rt.Partitions {
 			rp := &rt.Partitions[j]
 			sp := kmsg.NewOffsetCommitResponseTopicPartition()

@@ -35,7 +35,12 @@ func offsetFetch(r *request) kmsg.Response {
 		return resp
 	}
 	var last log.Ticket
+	resp.Groups = make([]kmsg.OffsetFetchResponseGroup, 0, len(req.Groups))
+	seen := once[string]{}
 	for i := range req.Groups {
+		if !seen.first(req.Groups[i].Group) {
+			continue
+		}
 		sg, t := r.offsetFetchGroup(&req.Groups[i], req.RequireStable)
 		last = max(last, t)
 		resp.Groups = append(resp.Groups, sg)
@@ -73,10 +78,11 @@ func (r *request) offsetFetchOne(req *kmsg.OffsetFetchRequest, resp *kmsg.Offset
 	found, ticket, c := r.groups.Fetch(req.Group, parts, req.RequireStable)
 	resp.ErrorCode = int16(cmp.Or(whole, c))
 	found = append(slices.DeleteFunc(found, func(f coord.Fetched) bool { return !r.may(auth.Topic, f.Topic) }), hidden...)
-	for _, f := range found {
+	for i, f := range found {
 		if n := len(resp.Topics); n == 0 || resp.Topics[n-1].Topic != f.Topic {
 			st := kmsg.NewOffsetFetchResponseTopic()
 			st.Topic = f.Topic
+			st.Partitions = make([]kmsg.OffsetFetchResponseTopicPartition, 0, ofTopic(found[i:]))
 			resp.Topics = append(resp.Topics, st)
 		}
 		sp := kmsg.NewOffsetFetchResponseTopicPartition()
@@ -109,7 +115,11 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	ids := map[string][16]byte{}
 	var parts []coord.TopicPartition
 	if rg.Topics != nil {
-		parts = []coord.TopicPartition{}
+		n := 0
+		for i := range rg.Topics {
+			n += len(rg.Topics[i].Partitions)
+		}
+		parts = make([]coord.TopicPartition, 0, n)
 	}
 	for i := range rg.Topics {
 		rt := &rg.Topics[i]
@@ -134,7 +144,7 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 	found, ticket, c := r.groups.Fetch(rg.Group, parts, stable)
 	sg.ErrorCode = int16(c)
 	last := ""
-	for _, f := range found {
+	for i, f := range found {
 		if rg.Topics == nil && !r.may(auth.Topic, f.Topic) {
 			continue
 		}
@@ -148,6 +158,7 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 		if n := len(sg.Topics); n == 0 || last != f.Topic {
 			st := kmsg.NewOffsetFetchResponseGroupTopic()
 			st.Topic, st.TopicID = f.Topic, ids[f.Topic]
+			st.Partitions = make([]kmsg.OffsetFetchResponseGroupTopicPartition, 0, ofTopic(found[i:]))
 			sg.Topics = append(sg.Topics, st)
 			last = f.Topic
 		}
@@ -157,6 +168,14 @@ func (r *request) offsetFetchGroup(rg *kmsg.OffsetFetchRequestGroup, stable bool
 		st.Partitions = append(st.Partitions, sp)
 	}
 	return sg, ticket
+}
+
+// ofTopic returns how many at the start of found are of one topic.
+func ofTopic(found []coord.Fetched) (n int) {
+	for n < len(found) && found[n].Topic == found[0].Topic {
+		n++
+	}
+	return n
 }
 
 // unreachedOffsets answers a topic whose id is not known, or that the client may not describe.

@@ -21,7 +21,12 @@ const describeGroupsShape = "[s] b@3"
 func describeGroups(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeGroupsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
+	resp.Groups = make([]kmsg.DescribeGroupsResponseGroup, 0, len(req.Groups))
+	seen := once[string]{}
 	for _, id := range req.Groups {
+		if !seen.first(id) {
+			continue
+		}
 		sg := kmsg.NewDescribeGroupsResponseGroup()
 		if c := r.refusal(auth.Group, id); c != code.None {
 			sg.Group, sg.ErrorCode, sg.AuthorizedOperations = id, int16(c), noOperations

@@ -25,8 +25,17 @@ const describeConfigsShape = "(b s [s]) b@1 b@3"
 func describeConfigs(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeConfigsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+	type key struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	resp.Resources = make([]kmsg.DescribeConfigsResponseResource, 0, len(req.Resources))
+	seen := once[key]{}
 	for i := range req.Resources {
 		rr := &req.Resources[i]
+		if !seen.first(key{rr.ResourceType, rr.ResourceName}) {
+			continue
+		}
 		sr := kmsg.NewDescribeConfigsResponseResource()
 		sr.ResourceType, sr.ResourceName = rr.ResourceType, rr.ResourceName
 		switch rr.ResourceType {

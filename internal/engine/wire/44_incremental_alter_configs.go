@@ -42,6 +42,9 @@ func incrementalAlterConfigs(r *request) kmsg.Response {
 	return resp
 }
 
+// maxItems is the most items of a list that is appended or taken away: each is compared with all.
+const maxItems = 100
+
 // changeConfig applies one operation to a set of configs.
 func changeConfig(m map[string]string, name string, op kmsg.IncrementalAlterConfigOp, value *string) error {
 	c := meta.LookupConfig(name)
@@ -58,6 +61,9 @@ func changeConfig(m map[string]string, name string, op kmsg.IncrementalAlterConf
 		return nil
 	case c.Kind != meta.KindList:
 		return &meta.Failure{Code: code.InvalidConfig, Text: name + " is not a list"}
+	}
+	if strings.Count(*value, ",") >= maxItems {
+		return &meta.Failure{Code: code.InvalidConfig, Text: "the value of " + name + " has more items than are taken"}
 	}
 	now, ok := m[name]
 	if !ok {

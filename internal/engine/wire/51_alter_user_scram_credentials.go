@@ -22,19 +22,23 @@ const alterUserScramCredentialsShape = "(s b) (s b i y y)"
 func alterUserScramCredentials(r *request) kmsg.Response {
 	req := r.body.(*kmsg.AlterUserSCRAMCredentialsRequest)
 	resp := req.ResponseKind().(*kmsg.AlterUserSCRAMCredentialsResponse)
+	type key struct {
+		user      string
+		mechanism auth.Mechanism
+	}
 	changes := map[string][]meta.UserChange{}
 	refused := map[string]error{}
+	seen := once[key]{}
 	var names []string
 	add := func(c meta.UserChange) {
 		if changes[c.User] == nil {
 			names = append(names, c.User)
 		}
-		for _, other := range changes[c.User] {
-			if other.Mechanism == c.Mechanism {
-				refused[c.User] = &meta.Failure{Code: code.DuplicateResource, Text: "the request names the user and mechanism more than once"}
-			}
+		if seen.first(key{c.User, c.Mechanism}) {
+			changes[c.User] = append(changes[c.User], c)
+		} else if refused[c.User] == nil {
+			refused[c.User] = &meta.Failure{Code: code.DuplicateResource, Text: "the request names the user and mechanism more than once"}
 		}
-		changes[c.User] = append(changes[c.User], c)
 	}
 	for _, d := range req.Deletions {
 		add(meta.UserChange{User: d.Name, Mechanism: auth.Mechanism(d.Mechanism)})

@@ -15,12 +15,20 @@ const describeProducersShape = "(s [i])"
 func describeProducers(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeProducersRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeProducersResponse)
+	type key struct {
+		topic     string
+		partition int32
+	}
+	seen := once[key]{}
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		t, unreached := r.reach(rt.Topic, [16]byte{}, false)
 		st := kmsg.NewDescribeProducersResponseTopic()
 		st.Topic = rt.Topic
 		for _, n := range rt.Partitions {
+			if !seen.first(key{rt.Topic, n}) {
+				continue
+			}
 			sp := kmsg.NewDescribeProducersResponseTopicPartition()
 			sp.Partition = n
 			p := r.meta.Partition(t, n)

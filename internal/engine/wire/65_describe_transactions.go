@@ -16,7 +16,12 @@ const describeTransactionsShape = "[s]"
 func describeTransactions(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DescribeTransactionsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+	resp.TransactionStates = make([]kmsg.DescribeTransactionsResponseTransactionState, 0, len(req.TransactionalIDs))
+	seen := once[string]{}
 	for _, id := range req.TransactionalIDs {
+		if !seen.first(id) {
+			continue
+		}
 		st := kmsg.NewDescribeTransactionsResponseTransactionState()
 		st.TransactionalID = id
 		if c := r.refusal(auth.TransactionalID, id); c != code.None {

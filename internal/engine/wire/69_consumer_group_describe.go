@@ -27,7 +27,12 @@ const (
 func consumerGroupDescribe(r *request) kmsg.Response {
 	req := r.body.(*kmsg.ConsumerGroupDescribeRequest)
 	resp := req.ResponseKind().(*kmsg.ConsumerGroupDescribeResponse)
+	resp.Groups = make([]kmsg.ConsumerGroupDescribeResponseGroup, 0, len(req.Groups))
+	seen := once[string]{}
 	for _, id := range req.Groups {
+		if !seen.first(id) {
+			continue
+		}
 		sg := kmsg.NewConsumerGroupDescribeResponseGroup()
 		sg.Group = id
 		c := r.refusal(auth.Group, id)

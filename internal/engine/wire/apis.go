@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/twmb/franz-go/pkg/kmsg"
+import (
+	"cmp"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
 
 // api is one line of the table that drives ApiVersions, the version gate, the structural walk and the dispatch.
 type api struct {
@@ -12,16 +16,19 @@ type api struct {
 	shape    shape // of the request's body
 	handle   func(*request) kmsg.Response
 	bulk     bool // elements are bounded by the size of the frame alone
+	weight   int  // bytes that an element costs at most, with its part of the answer
 	early    bool // is served before the client has logged in
 	needs    []need
 }
 
-// elements is how many array elements a request of a may have.
-func (a *api) elements() int {
+// elements is how many array elements a request of a in a frame of n bytes may have: so many that it costs no more than
+// 16 times its size and 1 MiB. No client is known that asks for nearly as much at once.
+func (a *api) elements(n int) int {
+	most := (16*n + 1<<20) / a.weight
 	if a.bulk {
-		return 1<<31 - 1
+		return most
 	}
-	return maxElements
+	return min(most, maxElements)
 }
 
 // apis is the table by key; keys that are not served are nil.
@@ -29,9 +36,20 @@ var apis = map[int16]*api{}
 
 func init() {
 	for _, a := range table() {
-		a.serve, a.needs = max(a.serve, a.min), needs[a.key]
+		a.serve, a.needs, a.weight = max(a.serve, a.min), needs[a.key], cmp.Or(weights[a.key], usualWeight)
 		apis[a.key] = &a
 	}
+}
+
+// usualWeight is the weight of elements that are not among weights.
+const usualWeight = 700
+
+// weights are those of elements that cost more, or are many in requests of clients that mean well.
+var weights = map[int16]int{
+	int16(kmsg.Fetch): 850, int16(kmsg.ListOffsets): 550, int16(kmsg.OffsetCommit): 600, int16(kmsg.OffsetFetch): 500,
+	int16(kmsg.AddPartitionsToTxn): 400, int16(kmsg.TxnOffsetCommit): 600, int16(kmsg.OffsetForLeaderEpoch): 500,
+	int16(kmsg.CreateTopics): 1300, int16(kmsg.CreatePartitions): 1100, int16(kmsg.AlterConfigs): 1000, int16(kmsg.IncrementalAlterConfigs): 1000,
+	int16(kmsg.DescribeConfigs): 900, int16(kmsg.DescribeGroups): 850, int16(kmsg.CreateACLs): 800, int16(kmsg.AlterClientQuotas): 800, int16(kmsg.AlterPartitionAssignments): 800, int16(kmsg.DescribeTopicPartitions): 950, int16(kmsg.AlterUserSCRAMCredentials): 2400,
 }
 
 // lowest returns the lowest version of a that s advertises, and the lowest it answers.

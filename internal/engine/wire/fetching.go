@@ -72,12 +72,17 @@ func (f *fetching) resolve() code.Code {
 
 // listed returns the partitions the request names.
 func (f *fetching) listed() []*wanted {
-	var all []*wanted
+	n := 0
+	for i := range f.req.Topics {
+		n += len(f.req.Topics[i].Partitions)
+	}
+	all, block := make([]*wanted, 0, n), make([]wanted, n)
 	for i := range f.req.Topics {
 		t := &f.req.Topics[i]
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
-			w := &wanted{
+			w := &block[len(all)]
+			*w = wanted{
 				key:    sessionKey{topic: t.Topic, id: t.TopicID, partition: p.Partition},
 				offset: p.FetchOffset, max: p.PartitionMaxBytes,
 				currentEpoch: -1, lastEpoch: -1, highWatermark: -1, logStart: -1,
@@ -107,8 +112,11 @@ func (f *fetching) forgotten() []sessionKey {
 
 func (f *fetching) take(list []*wanted) {
 	f.parts = make([]*fetched, len(list))
+	block := make([]fetched, len(list))
 	for i, w := range list {
-		f.parts[i] = &fetched{want: w, wanted: *w, from: w.offset}
+		p := &block[i]
+		p.want, p.wanted, p.from = w, *w, w.offset
+		f.parts[i] = p
 	}
 }
 
@@ -294,7 +302,15 @@ func (f *fetching) respond() {
 		f.session.mu.Lock()
 		defer f.session.mu.Unlock()
 	}
-	index := map[sessionKey]int{} // of the topic, partition 0
+	type place struct{ topic, parts int } // where the answers to a topic belong, plus 1, and how many there may be
+	index := map[sessionKey]*place{}      // by topic, with partition 0
+	for _, p := range f.parts {
+		if at := index[p.key.ofTopic()]; at != nil {
+			at.parts++
+		} else {
+			index[p.key.ofTopic()] = &place{parts: 1}
+		}
+	}
 	for _, p := range f.parts {
 		a := &p.answ
 		changed := a.ErrorCode != 0 || a.DivergingEpoch.EndOffset >= 0 || len(a.RecordBatches) > 0 ||
@@ -309,17 +325,18 @@ func (f *fetching) respond() {
 		if a.RecordBatches == nil {
 			a.RecordBatches = []byte{}
 		}
-		key := p.key
-		key.partition = 0
-		i, ok := index[key]
-		if !ok {
-			i = len(f.resp.Topics)
-			index[key] = i
+		at := index[p.key.ofTopic()]
+		if at.topic == 0 {
 			t := kmsg.NewFetchResponseTopic()
 			t.Topic, t.TopicID = p.key.topic, p.key.id
+			if !f.incremental {
+				t.Partitions = make([]kmsg.FetchResponseTopicPartition, 0, at.parts)
+			}
 			f.resp.Topics = append(f.resp.Topics, t)
+			at.topic = len(f.resp.Topics)
 		}
-		f.resp.Topics[i].Partitions = append(f.resp.Topics[i].Partitions, *a)
+		t := &f.resp.Topics[at.topic-1]
+		t.Partitions = append(t.Partitions, *a)
 	}
 	if f.session != nil {
 		f.rotate()

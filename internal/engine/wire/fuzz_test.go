@@ -80,14 +80,14 @@ func FuzzFrame(f *testing.F) {
 		}
 	}
 	for _, topics := range spread(testTopics) {
-		for _, b := range hostile(f, 1<<15) {
+		for _, b := range hostile(f, 1<<13) {
 			add(produceOf(9, topics, b))
 		}
 		for c := batch.None; c <= batch.Zstd; c++ {
 			add(produceOf(9, topics, packed(f, c, tiny(3, true), 3)))
 		}
 		add(timesOf(topics, 1, timeMax))
-		for name, b := range hostileSets(f, 1<<15) {
+		for name, b := range hostileSets(f, 1<<14) {
 			add(produceOf(int16(len(name)%3), topics, b))
 		}
 		for version := range int16(firstBatches + 1) {
@@ -95,7 +95,7 @@ func FuzzFrame(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		if len(frame) < 8 || len(frame) > 1<<20 {
+		if len(frame) < 8 || len(frame) > 1<<17 {
 			return
 		}
 		s := servers[binary.BigEndian.Uint32(frame[4:])&toLegacy]

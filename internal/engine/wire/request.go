@@ -108,7 +108,7 @@ func (r *request) decode(b []byte) error {
 		}
 		b = w.b
 	}
-	if err := r.api.shape.walk(b, r.version, flexible, r.api.elements()); err != nil {
+	if err := r.api.shape.walk(b, r.version, flexible, r.api.elements(len(r.frame))); err != nil {
 		return err
 	}
 	return r.body.ReadFrom(b)

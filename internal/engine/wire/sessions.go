@@ -27,6 +27,11 @@ type sessionKey struct {
 	partition int32
 }
 
+func (k sessionKey) ofTopic() sessionKey {
+	k.partition = 0
+	return k
+}
+
 // wanted is what a client wants of a partition, and what it was told last.
 type wanted struct {
 	key          sessionKey

@@ -30,7 +30,7 @@ type field struct {
 
 // Limits of the walk.
 const (
-	maxElements = 64 << 10 // of all arrays of a request, other than Produce and Fetch
+	maxElements = 64 << 10 // of all arrays of a request, other than Produce and Fetch (see api.elements)
 	maxTags     = 64       // of one struct
 	maxAllTags  = 4 << 10  // of a request
 )
@@ -172,7 +172,7 @@ func (w *walker) array(f *field) error {
 		return err
 	}
 	if n > w.elements {
-		return fmt.Errorf("wire: request has more elements than are taken: %d", n)
+		return fmt.Errorf("wire: request has more elements than are taken of its size: %d, with %d left", n, w.elements)
 	}
 	w.elements -= max(n, 0)
 	for range n {

@@ -63,15 +63,15 @@ func TestShapesMatchTheProtocol(t *testing.T) {
 					fill(r, reflect.ValueOf(req).Elem())
 					req.SetVersion(version)
 					b := req.AppendTo(nil)
-					if err := a.shape.walk(b, version, req.IsFlexible(), a.elements()); err != nil {
+					if err := a.shape.walk(b, version, req.IsFlexible(), a.elements(len(b))); err != nil {
 						t.Fatalf("%v\n%+v", err, req)
 					}
 					if len(b) > 0 {
-						if err := a.shape.walk(b[:len(b)-1], version, req.IsFlexible(), a.elements()); err == nil {
+						if err := a.shape.walk(b[:len(b)-1], version, req.IsFlexible(), a.elements(len(b))); err == nil {
 							t.Fatalf("the walk accepts a request without its last byte\n%+v", req)
 						}
 					}
-					if err := a.shape.walk(append(b, 0), version, req.IsFlexible(), a.elements()); err == nil {
+					if err := a.shape.walk(append(b, 0), version, req.IsFlexible(), a.elements(len(b))); err == nil {
 						t.Fatalf("the walk accepts a byte too many\n%+v", req)
 					}
 				}
@@ -112,7 +112,7 @@ func TestWalkRefusesHostileCounts(t *testing.T) {
 		{"produce with 2^31-1 topics", 0, 3, false, []byte{0xff, 0xff, 0, 1, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff}},
 	} {
 		a := apis[c.key]
-		if err := a.shape.walk(c.body, c.version, c.flexible, a.elements()); err == nil {
+		if err := a.shape.walk(c.body, c.version, c.flexible, a.elements(len(c.body))); err == nil {
 			t.Errorf("%s: accepted", c.name)
 		}
 	}
