@@ -51,26 +51,6 @@ type view struct {
 	segmentMeta
 }
 
-// views returns the segments from the one that holds offset on, and the offset below which lookups see.
-func (p *Partition) views(offset int64, committed bool) (all []view, o Offsets, bound int64, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, o, 0, ErrClosed
-	}
-	o = p.offsetsLocked()
-	bound = o.HW
-	if committed {
-		bound = o.LSO
-	}
-	for _, s := range p.segments[segmentAt(p.segments, max(offset, p.start)):] {
-		if s.size > 0 && s.base < bound {
-			all = append(all, view{s, s.segmentMeta})
-		}
-	}
-	return all, o, bound, nil
-}
-
 // ErrWork says that a lookup would take more work than it may.
 var ErrWork = errors.New("log: lookup takes too much work")
 
@@ -84,6 +64,7 @@ type Finder struct {
 
 	scratch []byte // a batch
 	window  []byte // a walker's
+	all     []view
 }
 
 // pastWork is what it costs to go past a batch, in bytes that are decompressed.
@@ -100,6 +81,31 @@ func (f *Finder) walk(file io.ReaderAt, pos, size int64) walker {
 	return walker{f: file, pos: pos, size: size, buf: f.window[:0]}
 }
 
+// views returns the segments of p, and the offset below which lookups see. It costs as much as going past a batch.
+func (f *Finder) views(p *Partition, committed bool) (all []view, o Offsets, bound int64, err error) {
+	if err := f.spend(pastWork); err != nil {
+		return nil, o, 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, o, 0, ErrClosed
+	}
+	o = p.offsetsLocked()
+	bound = o.HW
+	if committed {
+		bound = o.LSO
+	}
+	clear(f.all)
+	f.all = f.all[:0]
+	for _, s := range p.segments[segmentAt(p.segments, p.start):] {
+		if s.size > 0 && s.base < bound {
+			f.all = append(f.all, view{s, s.segmentMeta})
+		}
+	}
+	return f.all, o, bound, nil
+}
+
 // spend takes n bytes of work.
 func (f *Finder) spend(n int) error {
 	if f.Work -= n; f.Work < 0 {
@@ -112,7 +118,7 @@ func (f *Finder) spend(n int) error {
 // limit it is the first record, and the batch's greatest time: who reads from there misses
 // nothing. Errors, wrapped: [ErrWork], [batch.ErrCorrupt] for a batch that is not what its header says, and those of reading.
 func (f *Finder) AtTime(p *Partition, ts int64, committed bool) (offset, at int64, ok bool, err error) {
-	all, o, bound, err := p.views(0, committed)
+	all, o, bound, err := f.views(p, committed)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -210,7 +216,7 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 
 // MaxTime returns the earliest record with the greatest timestamp, as AtTime does.
 func (f *Finder) MaxTime(p *Partition) (offset, at int64, ok bool, err error) {
-	all, o, bound, err := p.views(0, false)
+	all, o, bound, err := f.views(p, false)
 	if err != nil {
 		return 0, 0, false, err
 	}

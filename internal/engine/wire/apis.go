@@ -46,10 +46,25 @@ const usualWeight = 700
 
 // weights are those of elements that cost more, or are many in requests of clients that mean well.
 var weights = map[int16]int{
-	int16(kmsg.Fetch): 850, int16(kmsg.ListOffsets): 550, int16(kmsg.OffsetCommit): 600, int16(kmsg.OffsetFetch): 500,
-	int16(kmsg.AddPartitionsToTxn): 400, int16(kmsg.TxnOffsetCommit): 600, int16(kmsg.OffsetForLeaderEpoch): 500,
-	int16(kmsg.CreateTopics): 1300, int16(kmsg.CreatePartitions): 1100, int16(kmsg.AlterConfigs): 1000, int16(kmsg.IncrementalAlterConfigs): 1000,
-	int16(kmsg.DescribeConfigs): 900, int16(kmsg.DescribeGroups): 850, int16(kmsg.CreateACLs): 800, int16(kmsg.AlterClientQuotas): 800, int16(kmsg.AlterPartitionAssignments): 800, int16(kmsg.DescribeTopicPartitions): 950, int16(kmsg.AlterUserSCRAMCredentials): 2400,
+	int16(kmsg.Fetch):                     800,
+	int16(kmsg.ListOffsets):               380,
+	int16(kmsg.OffsetCommit):              380,
+	int16(kmsg.OffsetFetch):               500,
+	int16(kmsg.AddPartitionsToTxn):        400,
+	int16(kmsg.TxnOffsetCommit):           600,
+	int16(kmsg.OffsetForLeaderEpoch):      500,
+	int16(kmsg.CreateTopics):              1300,
+	int16(kmsg.CreatePartitions):          1100,
+	int16(kmsg.AlterConfigs):              1000,
+	int16(kmsg.IncrementalAlterConfigs):   1000,
+	int16(kmsg.DescribeConfigs):           900,
+	int16(kmsg.DescribeGroups):            850,
+	int16(kmsg.CreateACLs):                800,
+	int16(kmsg.AlterClientQuotas):         800,
+	int16(kmsg.AlterPartitionAssignments): 800,
+	int16(kmsg.DescribeTopicPartitions):   950,
+	int16(kmsg.AlterUserSCRAMCredentials): 2400,
+	int16(kmsg.DeleteRecords):             400,
 }
 
 // lowest returns the lowest version of a that s advertises, and the lowest it answers.

@@ -302,13 +302,12 @@ func (f *fetching) respond() {
 		f.session.mu.Lock()
 		defer f.session.mu.Unlock()
 	}
-	type place struct{ topic, parts int } // where the answers to a topic belong, plus 1, and how many there may be
-	index := map[sessionKey]*place{}      // by topic, with partition 0
-	for _, p := range f.parts {
-		if at := index[p.key.ofTopic()]; at != nil {
-			at.parts++
-		} else {
-			index[p.key.ofTopic()] = &place{parts: 1}
+	index := map[sessionKey]int{} // of the topic, by its key
+	var all map[sessionKey]int    // partitions of a topic, if all are answered
+	if !f.incremental {
+		all = map[sessionKey]int{}
+		for _, p := range f.parts {
+			all[p.key.ofTopic()]++
 		}
 	}
 	for _, p := range f.parts {
@@ -325,18 +324,17 @@ func (f *fetching) respond() {
 		if a.RecordBatches == nil {
 			a.RecordBatches = []byte{}
 		}
-		at := index[p.key.ofTopic()]
-		if at.topic == 0 {
+		key := p.key.ofTopic()
+		i, ok := index[key]
+		if !ok {
+			i = len(f.resp.Topics)
+			index[key] = i
 			t := kmsg.NewFetchResponseTopic()
 			t.Topic, t.TopicID = p.key.topic, p.key.id
-			if !f.incremental {
-				t.Partitions = make([]kmsg.FetchResponseTopicPartition, 0, at.parts)
-			}
+			t.Partitions = make([]kmsg.FetchResponseTopicPartition, 0, all[key])
 			f.resp.Topics = append(f.resp.Topics, t)
-			at.topic = len(f.resp.Topics)
 		}
-		t := &f.resp.Topics[at.topic-1]
-		t.Partitions = append(t.Partitions, *a)
+		f.resp.Topics[i].Partitions = append(f.resp.Topics[i].Partitions, *a)
 	}
 	if f.session != nil {
 		f.rotate()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/bench/cputest"
+	"github.com/thalweg/thalweg/internal/engine/code"
 )
 
 // Of frames of one megabyte the worst takes nearly as much CPU time as a frame may, where nothing else runs: half of that is
@@ -425,6 +426,47 @@ func TestHostileBatchesCostLittle(t *testing.T) {
 	for name, b := range hostileSets(t, *hostileSize-200) {
 		for topic := range testTopics {
 			checkCost(t, s, name+" to "+topic, func() []byte { return frameOf(produceOf(2, []string{topic}, b), 0) })
+		}
+	}
+}
+
+// TestARequestHasItsShareOfWork writes the same large batch to a partition again and again in one request, and looks for a time
+// in it as often: what comes too late is to be sent again, and is done then.
+func TestARequestHasItsShareOfWork(t *testing.T) {
+	s := newTestServer(t, withLegacy)
+	codes := func(topic string, version int16, b []byte, times int) (all []code.Code) {
+		r, _ := exchange(t.Context(), s, frameOf(produceOf(version, slices.Repeat([]string{topic}, times), b), 0), nil)
+		for _, rt := range r.resp.(*kmsg.ProduceResponse).Topics {
+			all = append(all, code.Code(rt.Partitions[0].ErrorCode))
+		}
+		return all
+	}
+	large, late := packed(t, batch.Zstd, long(make([]byte, 3<<20)), 1), code.NotEnoughReplicas
+	for _, test := range []struct {
+		topic   string
+		version int16
+		b       []byte
+		want    []code.Code
+	}{
+		{"compact", 9, large, []code.Code{0, 0, late, late}},
+		{"plain", 9, packed(t, batch.Zstd, long(make([]byte, 500<<10)), 1), []code.Code{0, late, late}},
+		{"plain", 9, large, []code.Code{code.MessageTooLarge, late}}, // is told it when it comes first
+		{"t", 9, large, []code.Code{0, 0, 0, 0}},
+		{"compact", 9, packed(t, batch.Zstd, long(make([]byte, 9<<20)), 1), []code.Code{code.MessageTooLarge}},
+		{"t", 2, hostileSets(t, 1<<20)["gzip set of a message"], []code.Code{code.MessageTooLarge}},
+	} {
+		if got := codes(test.topic, test.version, test.b, len(test.want)); !slices.Equal(got, test.want) {
+			t.Errorf("%d batches of %d bytes to %s: %v, want %v", len(test.want), len(test.b), test.topic, got, test.want)
+		}
+	}
+	at := int64(binary.BigEndian.Uint64(large[35:])) // behind the last record: all have to be decompressed
+	for version, want := range map[int16]code.Code{1: code.LeaderNotAvailable, 7: code.OffsetNotAvailable} {
+		req := timesOf([]string{"t"}, slices.Repeat([]int64{at}, 100)...)
+		req.SetVersion(version)
+		r, _ := exchange(t.Context(), s, frameOf(req, 0), nil)
+		parts := r.resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions
+		if first, last := code.Code(parts[0].ErrorCode), code.Code(parts[99].ErrorCode); first != code.None || last != want {
+			t.Errorf("version %d: %v at first and %v at last, want %v", version, first, last, want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type sessionKey struct {
 	partition int32
 }
 
+// ofTopic returns the key of k's topic.
 func (k sessionKey) ofTopic() sessionKey {
 	k.partition = 0
 	return k
