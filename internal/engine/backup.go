@@ -27,7 +27,13 @@ func (e *Engine) Backup(ctx context.Context, fs vfs.FS, to string) (done log.Cop
 	defer cancel(nil)
 	defer context.AfterFunc(e.ending, func() { cancel(ErrClosed) })()
 	e.cfg.Logger.Info("backup begins", "to", to)
-	done, err = makeBackup(ctx, fs, to, e.cfg, func(partial string) (log.Copied, error) { return e.dir.Copy(ctx, fs, partial) })
+	done, err = makeBackup(ctx, fs, to, e.cfg, func(partial string) (log.Copied, error) {
+		c, err := e.dir.Copy(ctx, fs, partial)
+		if err == nil && e.ending.Err() != nil { // ctx may not have heard of it yet
+			err = ErrClosed
+		}
+		return c, err
+	})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)

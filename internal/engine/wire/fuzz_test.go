@@ -65,7 +65,9 @@ func (s *refill) emptied(t testing.TB, n int) {
 func FuzzFrame(f *testing.F) {
 	servers := [2]*refill{{Server: newTestServer(f)}, {Server: newTestServer(f, withLegacy)}}
 	for _, s := range servers {
-		warmUp(f, s.Server)
+		if !testing.Short() {
+			warmUp(f, s.Server)
+		}
 	}
 	add := func(req kmsg.Request) {
 		for how := range uint32(4) {
@@ -80,14 +82,18 @@ func FuzzFrame(f *testing.F) {
 		}
 	}
 	for _, topics := range spread(testTopics) {
-		for _, b := range hostile(f, 1<<13) {
+		size := 1 << 13
+		if testing.Short() {
+			size = 1 << 9
+		}
+		for _, b := range hostile(f, size) {
 			add(produceOf(9, topics, b))
 		}
 		for c := batch.None; c <= batch.Zstd; c++ {
 			add(produceOf(9, topics, packed(f, c, tiny(3, true), 3)))
 		}
 		add(timesOf(topics, 1, timeMax))
-		for name, b := range hostileSets(f, 1<<14) {
+		for name, b := range hostileSets(f, 2*size) {
 			add(produceOf(int16(len(name)%3), topics, b))
 		}
 		for version := range int16(firstBatches + 1) {

@@ -75,13 +75,14 @@ var dearest = cost{1<<63 - 1, 1<<63 - 1}
 func (c cost) min(d cost) cost { return cost{min(c.cpu, d.cpu), min(c.memory, d.memory)} }
 
 // within reports whether that is what a frame of n bytes may cost. While fuzzing all is compiled to count what it does, which
-// makes decompression six times as slow: what was found is to be run once more without.
+// makes decompression six times as slow: what was found is to be run once more without. Short tests say nothing of costs, as
+// they are those of the race detector.
 func (c cost) within(n int) bool {
 	most := mostCPU
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
 		most *= 6
 	}
-	return c.cpu <= most && c.memory <= mostMemory(n)
+	return testing.Short() || c.cpu <= most && c.memory <= mostMemory(n)
 }
 
 // spent returns what f takes.
@@ -404,6 +405,9 @@ func checkCost(t *testing.T, s *Server, name string, frame func() []byte) {
 // TestHostileBatchesCostLittle sends the worst batches known to topics that have to open them, and looks for times in those
 // that are stored as they come, and reads them as old clients do.
 func TestHostileBatchesCostLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short tests say nothing of costs")
+	}
 	s := newTestServer(t, withLegacy)
 	warmUp(t, s)
 	stored := s.meta.Partition(s.meta.Topic("t"), 0)

@@ -76,6 +76,9 @@ var everyVersion = flag.Bool("every", false, "all versions of requests, and not 
 // TestManyElementsCostLittle fills each array of each request with as many elements as are taken, with the name of the same
 // thing, and with names of nothing.
 func TestManyElementsCostLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short tests say nothing of costs")
+	}
 	s := newTestServer(t, withLegacy)
 	warmUp(t, s)
 	names := map[string]func(int) string{
