@@ -2,7 +2,7 @@
 
 CLIENT is kafka-python, aiokafka or confluent. Each makes a topic of three partitions, writes to it with idempotence and in
 transactions of which every second is taken back, reads what was committed as two members of a group, commits its
-positions, and finds them again. It prints the values read, sorted, a line each; anything that is not as it should be is an
+positions, and finds them again. Some have the server compress what they write with another codec. It prints the values read, sorted, a line each; anything that is not as it should be is an
 exception.
 """
 
@@ -43,7 +43,8 @@ def kafka_python(address):
     from kafka.admin import NewTopic
 
     admin = KafkaAdminClient(bootstrap_servers=address)
-    admin.create_topics([NewTopic(name=TOPIC, num_partitions=PARTITIONS, replication_factor=1)])
+    admin.create_topics([NewTopic(name=TOPIC, num_partitions=PARTITIONS, replication_factor=1,
+                                  topic_configs={"compression.type": "gzip"})])
     producer = KafkaProducer(bootstrap_servers=address, acks="all", enable_idempotence=True, compression_type="gzip")
     for i in range(PLAIN):
         producer.send(TOPIC, key=str(i).encode(), value=f"plain-{i}".encode(), headers=[("n", b"%d" % i)])
@@ -128,7 +129,7 @@ def confluent(address):
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": address})  # lives as long as its futures
-    for future in admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)]).values():
+    for future in admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1, config={"compression.type": "snappy"})]).values():
         future.result()
     failed = []
     producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "compression.type": "lz4"})
