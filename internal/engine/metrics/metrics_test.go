@@ -110,7 +110,14 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// The time of a request counts once its answer is sent, when the client may have it already.
 	after := scrape(t, h)
+	for after[`request_seconds_count{api="Produce"}`] < 4 || after[`request_seconds_count{api="Heartbeat"}`] < 2 {
+		if ctx.Err() != nil {
+			t.Fatal(ctx.Err())
+		}
+		after = scrape(t, h)
+	}
 	for name, want := range map[string]float64{
 		`requests_total{api="Produce",error="NONE"}`:                4,
 		`requests_total{api="Heartbeat",error="UNKNOWN_MEMBER_ID"}`: 2,
