@@ -44,12 +44,13 @@ type DB struct {
 type limits struct {
 	batchRows int // a checkpoint of fewer rows goes through a batch, others as files
 	fileBytes int // of one file to be ingested
+	segment   int // slots of a segment that has grown up: firstSlots times a power of 4, at most segmentSlots
 	floor     int // segments a table may have, however short memory is
 	scanAfter int // fruitless reads of a table below before a filter is built
 	spill     int // replayed records between looks at the budget
 }
 
-var defaultLimits = limits{batchRows: 10_000, fileBytes: 32 << 20, floor: 16, scanAfter: 4096, spill: 4096}
+var defaultLimits = limits{batchRows: 10_000, fileBytes: 32 << 20, segment: segmentSlots, floor: 16, scanAfter: 4096, spill: 4096}
 
 // spillEvery is the number of replayed records between looks at the budget. db may be nil.
 func spillEvery(db *DB) int {

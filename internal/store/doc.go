@@ -22,7 +22,7 @@
 //     checkpoint), frozen (to be encoded by the one under way), or in flight (encoded, not yet below).
 //  2. No value of an open transaction is in the buffer of a checkpoint.
 //  3. The undo row of a dirty row is its committed value. Where the hot table had no row, the committed value is below.
-//  4. The bits of a segment move with its rows.
+//  4. The bits of a segment move with its rows. The checkpoint under way has yet to come to a segment with frozen ones.
 //  5. A table is complete, or every row it does not hold and the database does is in its filter, or it has no filter yet.
 //  6. A row with a bit is never evicted.
 //  7. What a ring has moved on over cannot be seen, now or after an abort. If changelog or database have yet to get it, it is

@@ -32,9 +32,12 @@ func (t *table[V]) freeze(p *part) {
 
 // encodeFrozen encodes about so many frozen rows and reports whether that was all.
 func (t *table[V]) encodeFrozen(rows int) (encoded int, done bool) {
-	list := listGen0 + 1 - t.cur
-	for t.part.at < len(t.lists[list]) {
-		seg := t.lists[list][t.part.at]
+	frozen := &t.lists[listGen0+1-t.cur]
+	if t.part.at == len(*frozen) {
+		return 0, true
+	}
+	for t.part.at < len(*frozen) && encoded < rows {
+		seg := (*frozen)[t.part.at]
 		for gi := range seg.groups {
 			for rest := seg.groups[gi].gen[1-t.cur]; rest != 0; rest &= rest - 1 {
 				t.copyOut(seg, uint64(gi*groupSlots+bits.TrailingZeros64(rest)))
@@ -42,11 +45,22 @@ func (t *table[V]) encodeFrozen(rows int) (encoded int, done bool) {
 			}
 		}
 		t.part.at++
-		if encoded >= rows {
-			break
+	}
+	if done = t.part.at == len(*frozen); done {
+		t.checkEncoded(*frozen)
+	}
+	return encoded, done
+}
+
+// checkEncoded panics if a frozen row is left: the checkpoint would stand for a commit of which it lacks a row.
+func (t *table[V]) checkEncoded(frozen []*segment[V]) {
+	for _, seg := range frozen {
+		for gi := range seg.groups {
+			if left := seg.groups[gi].gen[1-t.cur]; left != 0 {
+				panic(fmt.Sprintf("store: the checkpoint of %x has passed %d rows that it has not encoded", t.prefix, bits.OnesCount64(left)))
+			}
 		}
 	}
-	return encoded, t.part.at == len(t.lists[list])
 }
 
 // copyOut encodes a frozen row, with its committed value, and puts it in flight.

@@ -48,9 +48,29 @@ func checkTable[V any](t *table[V]) (err error) {
 	if err == nil && (rows != t.rows || pending != t.pending || dirty != len(t.undo) || segs != t.segs) {
 		return fmt.Errorf("rows %d says %d, pending %d says %d, dirty %d says %d, segments %d says %d", rows, t.rows, pending, t.pending, dirty, len(t.undo), segs, t.segs)
 	}
+	if err == nil && t.part != nil {
+		err = checkFrozen(t)
+	}
 	if err == nil && t.env.DB != nil {
 		err = checkBelow(t)
 	}
+	return err
+}
+
+// checkFrozen checks that the checkpoint under way will come to every frozen row.
+func checkFrozen[V any](t *table[V]) (err error) {
+	left := map[*segment[V]]bool{}
+	for _, seg := range t.lists[listGen0+1-t.cur][t.part.at:] {
+		left[seg] = true
+	}
+	t.segments(func(seg *segment[V]) bool {
+		for _, g := range seg.groups {
+			if g.gen[1-t.cur] != 0 && !left[seg] {
+				err = fmt.Errorf("frozen rows %x in a segment that the checkpoint has passed", g.gen[1-t.cur])
+			}
+		}
+		return err == nil
+	})
 	return err
 }
 

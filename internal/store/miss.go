@@ -46,7 +46,7 @@ func (t *table[V]) fruitless() {
 // room reports whether there is room for a row that needs not be in memory.
 func (t *table[V]) room(k *Key) bool {
 	e := t.home(k.Hash)
-	return e.seg.count < full(len(e.slots)) || len(e.slots) < segmentSlots || !t.short() || t.evict(e.seg)
+	return e.seg.count < full(len(e.slots)) || len(e.slots) < t.pool.slots || !t.short() || t.evict(e.seg)
 }
 
 // adoptRow puts a row that is below into the table, clean, unless there is no room.

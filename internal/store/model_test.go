@@ -87,7 +87,7 @@ func (m *kvModel) open() {
 	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
-	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
+	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, segment: firstSlots << (2 * (1 + m.r.IntN(3))), floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	m.budget = NewBudget(int64(m.r.IntN(3)) << 17)
 	env := Env{DB: m.db, Partition: 3, Hasher: hashed.NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: m.budget}
 	m.kv, err = OpenKV(env, "s", Schema{KindTimestampedKV, "string", "string"}, serde.Optional(serde.String))
@@ -272,10 +272,18 @@ func (m *kvModel) queries() {
 	}
 }
 
+// shrink does what a table does when memory is short: it evicts clean rows and joins segments.
+func shrink[V any](r *rand.Rand, t *table[V]) {
+	t.segments(func(s *segment[V]) bool { t.evict(s); return r.IntN(2) == 0 })
+	for range r.IntN(4) {
+		t.join(t.dir[r.IntN(len(t.dir))].seg)
+	}
+}
+
 // step does one thing at random out of the first n.
 func (m *kvModel) step(n int) {
 	what := m.r.IntN(n)
-	m.trail = append(m.trail, []string{"put", "put", "delete", "get", "commit", "checkpoint", "checkpoint", "abort", "evict", "rows", "queries", "crash", "close", "reset", "due"}[what])
+	m.trail = append(m.trail, []string{"put", "put", "delete", "get", "commit", "checkpoint", "checkpoint", "abort", "shrink", "rows", "queries", "crash", "close", "reset", "due"}[what])
 	switch what {
 	case 0, 1:
 		for range 1 + m.r.IntN(8) {
@@ -294,7 +302,10 @@ func (m *kvModel) step(n int) {
 	case 7:
 		m.abort()
 	case 8:
-		m.kv.tab.segments(func(s *segment[serde.Opt[string]]) bool { m.kv.tab.evict(s); return m.r.IntN(2) == 0 })
+		shrink(m.r, m.kv.tab)
+		if m.dated {
+			shrink(m.r, m.kv.agenda.tab)
+		}
 	case 9:
 		m.rows()
 	case 10:

@@ -7,6 +7,7 @@ const freeSegments = 16 // segments' slots kept for the next, beside as many as 
 // pool gives out slots for segments and takes them back, and keeps the account of the store's memory. The tables of a
 // store share one.
 type pool[V any] struct {
+	slots int         // of a grown segment
 	free  [][]slot[V] // of grown segments, cleared
 	grown int         // grown segments' slots given out
 	bytes int64       // allocated and not dropped
@@ -20,7 +21,7 @@ func (p *pool[V]) settle() { p.account.set(p.bytes + p.tables) }
 
 // take returns n empty slots.
 func (p *pool[V]) take(n int) []slot[V] {
-	if n < segmentSlots {
+	if n < p.slots {
 		p.bytes += int64(n) * slotBytes[V]()
 		return make([]slot[V], n)
 	}
@@ -31,13 +32,13 @@ func (p *pool[V]) take(n int) []slot[V] {
 		p.free = p.free[:m-1]
 		return s
 	}
-	p.bytes += segmentSlots * slotBytes[V]()
-	return make([]slot[V], segmentSlots)
+	p.bytes += int64(n) * slotBytes[V]()
+	return make([]slot[V], n)
 }
 
 // give takes slots back, whatever they hold. It keeps at most as many as are in use, none if memory is short.
 func (p *pool[V]) give(s []slot[V]) {
-	if len(s) < segmentSlots {
+	if len(s) < p.slots {
 		p.bytes -= int64(len(s)) * slotBytes[V]()
 		return
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	segmentSlots = 1024 // a segment that has grown up; it splits when 7/8 full
+	segmentSlots = 1024 // of a segment that has grown up; it splits when 7/8 full
 	firstSlots   = 16   // the only segment of a table grows from here
 	groupSlots   = 64   // slots that share a word of each bitmap
 
@@ -173,7 +173,7 @@ func (t *table[V]) insert(k *Key) (*entry[V], uint64) {
 
 // makeRoom lets seg take one row more: by eviction where memory is short, else by growing or splitting it.
 func (t *table[V]) makeRoom(seg *segment[V]) {
-	if len(seg.slots) < segmentSlots {
+	if len(seg.slots) < t.pool.slots {
 		t.grow(seg)
 		return
 	}
@@ -204,10 +204,10 @@ func (t *table[V]) split(seg *segment[V]) {
 		t.double()
 	}
 	was, bits := seg.slots, seg.groups
-	seg.slots, seg.groups = t.pool.take(segmentSlots), [len(seg.groups)]group{}
+	seg.slots, seg.groups = t.pool.take(t.pool.slots), [len(seg.groups)]group{}
 	seg.depth++
 	seg.prefix <<= 1
-	other := &segment[V]{slots: t.pool.take(segmentSlots), depth: seg.depth, prefix: seg.prefix | 1, dead: seg.dead}
+	other := &segment[V]{slots: t.pool.take(t.pool.slots), depth: seg.depth, prefix: seg.prefix | 1, dead: seg.dead}
 	seg.count = 0
 	for i := range was {
 		s := &was[i]

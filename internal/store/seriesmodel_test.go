@@ -36,9 +36,9 @@ func (m modelPuts) with(p modelPut) modelPuts {
 // seriesUnderTest is one of the kinds, as the test drives it.
 type seriesUnderTest struct {
 	Store
-	evict func()
-	check func() error
-	adopt func()
+	shrink func()
+	check  func() error
+	adopt  func()
 	// put puts and compares the answer, and reports whether the put was accepted.
 	put func(m *seriesModel, p modelPut) bool
 	// read asks for a key, now or as of the last commit, and compares.
@@ -79,7 +79,7 @@ func (m *seriesModel) start() {
 	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
-	m.db.lim = limits{batchRows: 1 + m.r.IntN(100), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
+	m.db.lim = limits{batchRows: 1 + m.r.IntN(100), fileBytes: 2000, segment: firstSlots << (2 * (1 + m.r.IntN(3))), floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	m.h = hashed.NewHasher(m.r.Uint64(), m.r.Uint64())
 	env := Env{DB: m.db, Partition: 3, Hasher: m.h, Budget: NewBudget(int64(m.r.IntN(3)) << 15), Dropped: func(n int64) { m.dropped += n }}
 	if m.s, err = m.open(m, env); err != nil {
@@ -123,7 +123,7 @@ func (m *seriesModel) checkpoint() {
 
 func (m *seriesModel) step() {
 	what := m.r.IntN(13)
-	m.trail = append(m.trail, []string{"put", "put", "put", "put", "read", "read", "commit", "commit", "abort", "checkpoint", "checkpoint", "evict", "restart"}[what])
+	m.trail = append(m.trail, []string{"put", "put", "put", "put", "read", "read", "commit", "commit", "abort", "checkpoint", "checkpoint", "shrink", "restart"}[what])
 	switch what {
 	case 0, 1, 2, 3:
 		m.time += int64(m.r.IntN(20))
@@ -146,7 +146,7 @@ func (m *seriesModel) step() {
 	case 9, 10:
 		m.checkpoint()
 	case 11:
-		m.s.evict()
+		m.s.shrink()
 	case 12:
 		if m.r.IntN(4) == 0 {
 			m.restart()
@@ -198,12 +198,6 @@ func runSeries(t *testing.T, open func(m *seriesModel, env Env) (seriesUnderTest
 	})
 }
 
-func evictSome[V any](m *seriesModel, t *table[V]) func() {
-	return func() {
-		t.segments(func(s *segment[V]) bool { t.evict(s); return m.r.IntN(2) == 0 })
-	}
-}
-
 // versions are those of a key, oldest first, the last put of each time.
 func (p modelPuts) versions(k string) (vs []modelPut) {
 	for _, x := range p.puts {
@@ -239,7 +233,7 @@ func (p modelPuts) asOf(k string, t, history int64) (v Version[string], ok bool)
 func TestVersionedAgainstList(t *testing.T) {
 	runSeries(t, func(m *seriesModel, env Env) (seriesUnderTest, error) {
 		x, err := OpenVersioned(env, "s", Schema{KindVersioned, "string", "string"}, m.keep, serde.Optional(serde.String))
-		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
+		return seriesUnderTest{Store: x, shrink: func() { shrink(m.r, x.tab) }, check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
 				until, accepted, err := x.Put(m.h.Key([]byte(p.key)), serde.Opt[string]{Value: p.v, OK: !p.null}, p.at)
@@ -306,7 +300,7 @@ func TestJoinAgainstList(t *testing.T) {
 	runSeries(t, func(m *seriesModel, env Env) (seriesUnderTest, error) {
 		x, err := OpenJoin(env, "s", Schema{KindJoin, "string", "string"}, m.keep, serde.String)
 		x.segment = 7
-		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
+		return seriesUnderTest{Store: x, shrink: func() { shrink(m.r, x.tab) }, check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
 				was := m.dropped

@@ -12,7 +12,7 @@ func (t *table[V]) relieve() {
 	for range min(relieveSegments, t.segs) {
 		t.sweep = (t.sweep + 1) % uint64(len(t.dir))
 		seg := t.dir[t.sweep].seg
-		if seg.count > segmentSlots/4 {
+		if seg.count > t.pool.slots/4 {
 			t.evict(seg)
 		}
 		t.join(seg)
@@ -29,11 +29,11 @@ func (t *table[V]) join(seg *segment[V]) {
 		return
 	}
 	buddy := t.dir[(seg.prefix^1)<<(t.depth()-seg.depth)].seg
-	if buddy.depth != seg.depth || seg.count+buddy.count > segmentSlots/8*5 {
+	if buddy.depth != seg.depth || seg.count+buddy.count > t.pool.slots/8*5 {
 		return
 	}
 	one, two := *seg, *buddy
-	*seg = segment[V]{slots: t.pool.take(segmentSlots), prefix: one.prefix >> 1, depth: one.depth - 1,
+	*seg = segment[V]{slots: t.pool.take(t.pool.slots), prefix: one.prefix >> 1, depth: one.depth - 1,
 		dead: one.dead || two.dead, listed: one.listed}
 	buddy.groups, buddy.slots, buddy.dead = [len(buddy.groups)]group{}, nil, false // the lists may hold it
 	for _, from := range []*segment[V]{&one, &two} {
@@ -43,6 +43,9 @@ func (t *table[V]) join(seg *segment[V]) {
 			}
 		}
 		t.pool.give(from.slots)
+	}
+	if frozen := listGen0 + 1 - t.cur; two.listed[frozen] {
+		seg.listed[frozen] = false // the checkpoint may have passed seg and not its buddy: it is to come to it once more
 	}
 	for l := range lists {
 		if two.listed[l] {

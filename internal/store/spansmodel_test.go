@@ -111,7 +111,7 @@ func TestSessionsAgainstList(t *testing.T) {
 		x, err := OpenSessions(env, "s", Schema{KindSession, "string", "string"}, m.keep, serde.Optional(serde.String))
 		x.segment = 7
 		x.File(&m.now.closed)
-		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
+		return seriesUnderTest{Store: x, shrink: func() { shrink(m.r, x.tab) }, check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
 				was, k, v := m.dropped, m.h.Key([]byte(p.key)), serde.Opt[string]{Value: p.v, OK: !p.null}
@@ -161,7 +161,7 @@ func TestScatteredWindowsAgainstList(t *testing.T) {
 		x, err := OpenScattered(env, "s", Schema{KindTimestampedWindow, "string", "string"}, 3, m.keep, serde.Optional(serde.String))
 		x.segment = 7
 		x.File(&m.now.closed)
-		return seriesUnderTest{Store: x, evict: evictSome(m, x.tab), check: func() error { return checkTable(x.tab) },
+		return seriesUnderTest{Store: x, shrink: func() { shrink(m.r, x.tab) }, check: func() error { return checkTable(x.tab) },
 			adopt: func() { x.tab.adopt(true) },
 			put: func(m *seriesModel, p modelPut) bool {
 				was, k, v := m.dropped, m.h.Key([]byte(p.key)), serde.Opt[string]{Value: p.v, OK: !p.null}

@@ -61,6 +61,9 @@ type inner[V any] interface {
 func newTable[V any](env *Env, s serde.Serde[V], p *pool[V]) *table[V] {
 	t := &table[V]{env: env, serde: s, pool: p, pointers: hasPointers(reflect.TypeFor[V]()),
 		value: make([]byte, 0, 64), key: make([]byte, 0, 64), meanValue: 16}
+	if p.slots = segmentSlots; env.DB != nil {
+		p.slots = env.DB.lim.segment
+	}
 	t.start()
 	return t
 }

@@ -235,6 +235,57 @@ func TestCheckpointBesideProcessing(t *testing.T) {
 	closed(t, kv, db)
 }
 
+// Segments that are joined while a checkpoint has encoded one of them and not the other lose no row.
+func TestJoinBesideACheckpointLosesNothing(t *testing.T) {
+	db := testDB(t, vfs.NewMem())
+	db.lim.segment = 4 * firstSlots
+	kv := testKV(t, db, nil)
+	const rows = 4 * firstSlots // two segments
+	put := func(round int64) {
+		for i := range rows {
+			_ = kv.Put(new(testKey(kv, i)), round, round)
+		}
+		kv.Ended(Position{Offset: round})
+	}
+	put(1)
+	checkpointed(t, kv)
+	one, two := kv.tab.dir[0].seg, kv.tab.dir[len(kv.tab.dir)-1].seg
+	if kv.tab.segs != 2 {
+		t.Fatalf("void: %d segments", kv.tab.segs)
+	}
+	for kv.tab.rows > rows/2 {
+		kv.tab.evict(one)
+		kv.tab.evict(two)
+	}
+	var changed []int
+	for i := range rows {
+		k := testKey(kv, i)
+		if _, _, hot := kv.tab.find(&k); hot {
+			_ = kv.Put(&k, 2, 2)
+			changed = append(changed, i)
+		}
+	}
+	kv.Ended(Position{Offset: 2})
+	c := kv.BeginCheckpoint()
+	if c.Encode(1) {
+		t.Fatal("void: the checkpoint encodes both segments at once")
+	}
+	if kv.tab.join(kv.tab.lists[listGen0+1-kv.tab.cur][0]); kv.tab.segs != 1 {
+		t.Fatal("void: they are not joined")
+	}
+	for !c.Encode(1) {
+	}
+	c.Finish(c.Write())
+	closed(t, kv)
+	kv = testKV(t, db, nil)
+	for _, i := range changed {
+		if v, _, ok, err := kv.Get(new(testKey(kv, i))); err != nil || !ok || v != 2 {
+			t.Errorf("row %d: %d %v %v, want 2: the checkpoint stands for offset %d", i, v, ok, err, kv.Position().Offset)
+		}
+	}
+	closed(t, kv, db)
+}
+
 var errSerde = errors.New("refused")
 
 // What a serde refuses fails the commit, and a checkpoint leaves everything as it was.

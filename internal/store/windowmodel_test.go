@@ -89,7 +89,7 @@ func (m *windowModel) open() {
 	if m.db, err = m.disk.open(); err != nil {
 		m.fail("open: %v", err)
 	}
-	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
+	m.db.lim = limits{batchRows: 1 + m.r.IntN(300), fileBytes: 2000, segment: firstSlots << (2 * (1 + m.r.IntN(3))), floor: 1 + m.r.IntN(2), scanAfter: 5, spill: 1 + m.r.IntN(50)}
 	env := Env{DB: m.db, Hasher: hashed.NewHasher(m.r.Uint64(), m.r.Uint64()), Budget: NewBudget(int64(m.r.IntN(3)) << 16),
 		Dropped: func(n int64) { m.dropped += n }}
 	m.w, err = OpenWindow(env, "w", Schema{KindTimestampedWindow, "string", "string"}, testSize, m.now.retention, serde.Optional(serde.String))
@@ -330,7 +330,7 @@ func (m *windowModel) checkpoint() {
 
 func (m *windowModel) step(n int) {
 	what := m.r.IntN(n)
-	m.trail = append(m.trail, []string{"put", "put", "get", "commit", "checkpoint", "checkpoint", "abort", "fetch", "fetchRange", "queries", "evict", "crash", "reset"}[what])
+	m.trail = append(m.trail, []string{"put", "put", "get", "commit", "checkpoint", "checkpoint", "abort", "fetch", "fetchRange", "queries", "shrink", "crash", "reset"}[what])
 	switch what {
 	case 0, 1:
 		for range 1 + m.r.IntN(20) {
@@ -355,7 +355,7 @@ func (m *windowModel) step(n int) {
 	case 9:
 		m.queries()
 	case 10:
-		m.evict()
+		m.shrink()
 	case 11:
 		if m.r.IntN(4) == 0 {
 			m.crash()
@@ -371,14 +371,14 @@ func (m *windowModel) step(n int) {
 	}
 }
 
-// evict lets clean rows go.
-func (m *windowModel) evict() {
-	for _, tab := range m.w.tables {
-		tab.segments(func(s *segment[serde.Opt[string]]) bool { tab.evict(s); return m.r.IntN(2) == 0 })
+// shrink does what all tables do when memory is short.
+func (m *windowModel) shrink() {
+	for _, start := range m.w.starts {
+		shrink(m.r, m.w.tables[start])
 	}
 	if r := m.w.ring; r != nil {
 		for range m.r.IntN(4) {
-			r.tab.segments(func(s *segment[block]) bool { r.tab.evict(s); return m.r.IntN(2) == 0 })
+			shrink(m.r, r.tab)
 		}
 	}
 }
