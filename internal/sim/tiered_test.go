@@ -61,17 +61,22 @@ func tieredConfig(dir string, below state.Backend) stream.Config {
 		Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 }
 
-// tiered counts numbers over a tier of its own, without an end. Arguments: directory, the Apply in which it kills itself.
+// tiered counts numbers without an end. Arguments: directory, and where rows go that do not fit into memory: "pebble", or
+// into a tier of its own, with the Apply of it in which it kills itself.
 func tiered(args []string) error {
-	dieAt, err := strconv.ParseInt(args[1], 10, 64)
-	if err != nil {
-		return err
+	var below state.Backend
+	if args[1] != "pebble" {
+		dieAt, err := strconv.ParseInt(args[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		below = &logged{dieAt: dieAt}
 	}
 	topo, err := topology.Define("tiered", func(b *topology.Builder) { tieredCounts(b) })
 	if err != nil {
 		return err
 	}
-	a, err := stream.New(topo, tieredConfig(args[0], &logged{dieAt: dieAt}))
+	a, err := stream.New(topo, tieredConfig(args[0], below))
 	if err != nil {
 		return err
 	}
@@ -123,9 +128,15 @@ func TestLogTierIsATier(t *testing.T) { statetest.Tier(t, &logged{}) }
 
 var tieredRestored = regexp.MustCompile(`msg=restored store=counts task=\S+ records=\d+ from=\d+ to=\d+ checkpoint=([1-9]\d*)`)
 
-// TestKilledOverATierCountsExactly kills a count over a tier of the caller's own at random moments, and has it kill itself in the
-// middle of an Apply. In the end every number has counted once: in the order of each key's counts, in the rows, in all.
-func TestKilledOverATierCountsExactly(t *testing.T) {
+// TestKilledOverATierCountsExactly kills a count whose rows do not fit into memory, over a tier of the caller's own, at random
+// moments, and has it kill itself in the middle of an Apply. In the end every number has counted once: in the order of each
+// key's counts, in the rows, in all.
+func TestKilledOverATierCountsExactly(t *testing.T) { killOver(t, true) }
+
+// TestKilledOverPebbleCountsExactly is the same over Pebble, killed from without.
+func TestKilledOverPebbleCountsExactly(t *testing.T) { killOver(t, false) }
+
+func killOver(t *testing.T, tier bool) {
 	kills := defaultKills / 2
 	if *flagKills > 0 {
 		kills = *flagKills
@@ -133,13 +144,17 @@ func TestKilledOverATierCountsExactly(t *testing.T) {
 	r := seeded(t)
 	dir := filepath.Join(t.TempDir(), "app")
 	killed, resumed, cut := 0, 0, 0
-	for killed < kills || (resumed < kills/3 || cut < 1) && killed < 4*kills {
+	for killed < kills || (resumed < kills/3 || tier && cut < 1) && killed < 4*kills {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		dieAt := 0
-		if killed%3 == 2 {
+		if tier && killed%3 == 2 {
 			dieAt = 1 + r.IntN(4)
 		}
-		p := play(t, "tiered", dir, strconv.Itoa(dieAt))
+		below := "pebble"
+		if tier {
+			below = strconv.Itoa(dieAt)
+		}
+		p := play(t, "tiered", dir, below)
 		switch {
 		case dieAt > 0:
 			select {
@@ -166,7 +181,17 @@ func TestKilledOverATierCountsExactly(t *testing.T) {
 		resumed += len(tieredRestored.FindAllString(p.out.String(), -1))
 		cut += strings.Count(p.out.String(), "cut a frame")
 	}
-	n, aborted, gets := finishTiered(t, dir)
+	if !tier {
+		n, aborted := finishTiered(t, dir, nil)
+		t.Logf("%d numbers, %d kills, %d restores from a checkpoint, %d aborted transactions", n, killed, resumed, aborted)
+		if resumed < kills/3 || aborted < 1 {
+			t.Errorf("void: that is too little for %d kills", kills)
+		}
+		return
+	}
+	own := &logged{}
+	n, aborted := finishTiered(t, dir, own)
+	gets := own.gets.Load()
 	t.Logf("%d numbers, %d kills, %d restores from a tier, %d frames cut, %d aborted transactions, %d reads of the tier in the last life", n, killed, resumed, cut, aborted, gets)
 	if resumed < kills/3 || cut < 1 || aborted < 1 || gets < 1 {
 		t.Errorf("void: that is too little for %d kills", kills)
@@ -174,11 +199,10 @@ func TestKilledOverATierCountsExactly(t *testing.T) {
 }
 
 // finishTiered runs the app for the last time, without a kill, and compares all that it gives.
-func finishTiered(t *testing.T, dir string) (n int64, aborted int, gets int64) {
+func finishTiered(t *testing.T, dir string, below state.Backend) (n int64, aborted int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	below := &logged{}
 	cfg := tieredConfig(dir, below)
 	cfg.Listen = freeAddr(t)
 	var counts table.Table[int64, string]
@@ -224,7 +248,7 @@ func finishTiered(t *testing.T, dir string) (n int64, aborted int, gets int64) {
 		}
 	}
 	compareCounts(t, "the rows", rows, want)
-	return n, abortedTransactions(t, cfg.Listen, "tiered"), below.gets.Load()
+	return n, abortedTransactions(t, cfg.Listen, "tiered")
 }
 
 // readCommitted reads the committed records of a topic from its beginning, by a client of its own, until f returns false.
