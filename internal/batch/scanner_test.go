@@ -270,6 +270,57 @@ func TestLZ4BlocksReferToEachOther(t *testing.T) {
 	}
 }
 
+// A block may refer to 64 KiB before it, which a reader in a window has long passed.
+func TestLZ4BlocksReferBehindTheWindow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	const fresh, back, match = 40_000, lz4History - 1, 15 + 255*100 + 200 + 4
+	frame := binary.LittleEndian.AppendUint32(nil, lz4Magic)
+	frame = append(frame, lz4Version, 4<<4, 0)
+	var data []byte
+	for len(data) < 10<<20 {
+		frame = binary.LittleEndian.AppendUint32(frame, fresh|lz4Stored)
+		for range fresh {
+			data = append(data, byte(rng.Uint32()))
+		}
+		frame = append(frame, data[len(data)-fresh:]...)
+		if len(data) < back {
+			continue
+		}
+		block := append([]byte{0x0f, back & 0xff, back >> 8}, bytes.Repeat([]byte{255}, 100)...)
+		block = append(block, 200, 0x50, 1, 2, 3, 4, 5) // a block ends with bytes of its own
+		frame = append(binary.LittleEndian.AppendUint32(frame, uint32(len(block))), block...)
+		for range match {
+			data = append(data, data[len(data)-back])
+		}
+		data = append(data, 1, 2, 3, 4, 5)
+	}
+	frame = append(frame, 0, 0, 0, 0)
+	var s Stream
+	for range 3 {
+		if err := s.Reset(frame, LZ4, len(data), nil); err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(data); {
+			n := min(rng.IntN(100_000), len(data)-at)
+			if rng.IntN(2) == 0 {
+				if got := s.Peek(n); len(got) < n || !bytes.Equal(got[:n], data[at:at+n]) {
+					t.Fatalf("the %d bytes at %d are others, %v", n, at, s.Err())
+				}
+			}
+			if !s.Skip(int64(n)) {
+				t.Fatalf("%d bytes at %d: %v", n, at, s.Err())
+			}
+			at += n
+		}
+		if more := s.Peek(1); len(more) > 0 || s.Err() != nil {
+			t.Fatalf("%d bytes behind the end, %v", len(more), s.Err())
+		}
+		if cap(s.buf) > len(data)/2 {
+			t.Fatalf("void: a window of %d bytes for %d", cap(s.buf), len(data))
+		}
+	}
+}
+
 func FuzzScanner(f *testing.F) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for _, c := range codecs {

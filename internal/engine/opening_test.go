@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/engine/log"
@@ -111,6 +113,77 @@ func TestStoredAsTheTopicSays(t *testing.T) {
 				t.Fatalf("%s: batch at %d is stored with %v, %v", kind, h.BaseOffset, h.Codec(), err)
 			}
 			b = b[h.Size():]
+		}
+	}
+}
+
+// TestStoredTimesAreOfTheRecords produces a batch whose header says a later time than its records, to a topic that compresses
+// it anew: what is stored, and lookups, say the records' own.
+func TestStoredTimesAreOfTheRecords(t *testing.T) {
+	e := open(t, testConfig())
+	kind := "gzip"
+	createTopic(t, e, "zipped", 1, map[string]*string{"compression.type": &kind})
+	now := time.Now().UnixMilli()
+	var b batch.Builder
+	for i := range int64(3) {
+		b.Append(now+i, nil, []byte("value"), nil)
+	}
+	lying, err := b.Finish(batch.Seal{ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch.SetTimestampType(lying, false, now+1000)
+	if p := rawRequest(t, e, produceRequest("zipped", lying), 9).(*kmsg.ProduceResponse).Topics[0].Partitions[0]; p.ErrorCode != 0 {
+		t.Fatalf("produce: %v", kerr.ErrorForCode(p.ErrorCode))
+	}
+	c, err := e.meta.Partition(e.meta.Topic("zipped"), 0).Read(log.Read{Max: 1 << 20, MinOne: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := batch.Parse(c.Data); err != nil || h.MaxTimestamp != now+2 || h.Codec() != batch.Gzip {
+		t.Errorf("the stored batch has the time %d and the codec %v, %v; want %d", h.MaxTimestamp, h.Codec(), err, now+2)
+	}
+	at, err := kadm.NewClient(client(t, e)).ListMaxTimestampOffsets(testContext(t), "zipped")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := at.Lookup("zipped", 0); o.Err != nil || o.Offset != 2 || o.Timestamp != now+2 {
+		t.Errorf("the greatest time is %d at offset %d, %v; want %d at 2", o.Timestamp, o.Offset, o.Err, now+2)
+	}
+}
+
+// TestBatchLargerThanTheTopicTakesIsNotLookedInto lowers max.message.bytes below the size of a batch that is there: a lookup then
+// answers with its first record, from which on nothing is missed.
+func TestBatchLargerThanTheTopicTakesIsNotLookedInto(t *testing.T) {
+	e := open(t, testConfig())
+	createTopic(t, e, "words", 1, nil)
+	now := time.Now().UnixMilli()
+	var b batch.Builder
+	for i := range int64(100) {
+		b.Append(now+i, nil, []byte("value"), nil)
+	}
+	large, err := b.Finish(batch.Seal{ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Codec: batch.Gzip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := rawRequest(t, e, produceRequest("words", large), 9).(*kmsg.ProduceResponse).Topics[0].Partitions[0]; p.ErrorCode != 0 {
+		t.Fatalf("produce: %v", kerr.ErrorForCode(p.ErrorCode))
+	}
+	adm := kadm.NewClient(client(t, e))
+	for _, c := range []struct {
+		most      int
+		at, stamp int64
+	}{{len(large), 50, now + 50}, {len(large) - 1, 0, now + 99}} {
+		most := fmt.Sprint(c.most)
+		if rs, err := adm.AlterTopicConfigs(testContext(t), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &most}}, "words"); err != nil || rs[0].Err != nil {
+			t.Fatalf("max.message.bytes: %v, %v", err, rs)
+		}
+		found, err := adm.ListOffsetsAfterMilli(testContext(t), now+50, "words")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, _ := found.Lookup("words", 0); o.Err != nil || o.Offset != c.at || o.Timestamp != c.stamp {
+			t.Errorf("a batch of %d bytes where %d are allowed: offset %d with the time %d, %v; want %d with %d", len(large), c.most, o.Offset, o.Timestamp, o.Err, c.at, c.stamp)
 		}
 	}
 }

@@ -3,6 +3,9 @@ package log
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -108,5 +111,31 @@ func TestLookupStopsWhereItsWorkEnds(t *testing.T) {
 	awaitHW(t, p)
 	if _, _, _, err := f.MaxTime(p); !errors.Is(err, ErrWork) {
 		t.Errorf("going through a hundred batches with work for three: %v", err)
+	}
+}
+
+// The greatest time behind a log's start is found wherever it lies, and whatever lies before the start.
+func TestGreatestTimeBehindTheStart(t *testing.T) {
+	const batches = 60
+	r := rand.New(rand.NewPCG(17, 18))
+	p := mustCreate(t, mustOpen(t, vfs.NewMem(), testConfig(t)), 0, Settings{})
+	value := strings.Repeat("v", 1<<10) // an index entry for a few of them
+	var times []int64
+	for range batches {
+		at := int64(1000 + r.IntN(batches)) // some the same
+		mustAppend(t, p, rows(at, "k", value))
+		times = append(times, at)
+	}
+	awaitHW(t, p)
+	f := finder()
+	for start := range batches {
+		if _, err := p.DeleteRecords(int64(start)); err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Max(times[start:])
+		first := start + slices.Index(times[start:], want)
+		if at, when, ok, err := f.MaxTime(p); at != int64(first) || when != want || !ok || err != nil {
+			t.Errorf("from %d on: offset %d at %d, %v, %v; want %d at %d", start, at, when, ok, err, first, want)
+		}
 	}
 }
