@@ -61,6 +61,8 @@ var bugs = []bug{
 		"if g.dirty&b != 0 {\n\t\treturn\n\t}\n", "if g.dirty&b == 0 {\n\t\treturn\n\t}\n", "./internal/store", "KVAgainstMap"},
 	{"a checkpoint takes rows as they are later", "internal/store/undo.go",
 		"if g.gen[1-t.cur]&b != 0 {\n\t\tt.copyOut(seg, i)\n\t}\n", "", "./internal/store", "KVAgainstMap"},
+	{"a checkpoint passes over rows of a segment that is joined", "internal/store/shrink.go",
+		"if frozen := listGen0 + 1 - t.cur; two.listed[frozen] {", "if frozen := listGen0 + 1 - t.cur; two.listed[frozen] && t.rows < 0 {", "./internal/store", "JoinBeside|KVAgainstMap"},
 	{"a ring moves on over a window that is still there", "internal/store/ring.go",
 		"\t\to.clear(j)\n\t}\n\ts.at = n\n", "\t}\n\ts.at = n\n", "./internal/store", "WindowAgainstMap"},
 	{"an abort leaves a ring as it is", "internal/store/ringcommit.go",
