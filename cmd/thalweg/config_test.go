@@ -45,9 +45,9 @@ func TestPrintedConfigReadsBack(t *testing.T) {
 
 // TestFlagBeatsConfig says a setting twice.
 func TestFlagBeatsConfig(t *testing.T) {
-	file := fileWith(t, "partitions = 3\nauto-create = true\nsuper-user = ['ann']\n")
+	file := fileWith(t, "partitions = 3\nauto-create = 'never'\nsuper-user = ['ann']\n")
 	out := works(t, "", "serve", "-print-config", "-config", file, "-partitions", "5", "-super-user", "bob")
-	for _, want := range []string{"partitions = 5\n", "auto-create = true\n", "super-user = ['bob']\n"} {
+	for _, want := range []string{"partitions = 5\n", "auto-create = 'never'\n", "super-user = ['bob']\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("not %q in\n%s", want, out)
 		}

@@ -18,7 +18,7 @@ import (
 func TestPythonClientOfMessageSets(t *testing.T) {
 	for _, version := range []string{"0.9.0", "1.0.0"} {
 		t.Run(version, func(t *testing.T) {
-			s := start(t, t.TempDir(), "-legacy", "-auto-create", "-partitions", "3")
+			s := start(t, t.TempDir(), "-legacy", "-partitions", "3")
 			defer s.stop(t, syscall.SIGTERM)
 			old := func(args ...string) []string {
 				return foreign(t, tool(t, "THALWEG_TEST_PYTHON"), append([]string{"-W", "ignore", "testdata/clients/old.py", s.addr, version}, args...)...)
@@ -62,7 +62,7 @@ func TestPythonClientOfMessageSets(t *testing.T) {
 
 // TestPythonClientOfMessageSetsIsRefused: without -legacy nothing is written, and the log says what to do.
 func TestPythonClientOfMessageSetsIsRefused(t *testing.T) {
-	s := start(t, t.TempDir(), "-auto-create")
+	s := start(t, t.TempDir())
 	out, err := exec.CommandContext(t.Context(), tool(t, "THALWEG_TEST_PYTHON"), "-W", "ignore", "testdata/clients/old.py", s.addr, "0.9.0", "write", "words").CombinedOutput()
 	s.stop(t, syscall.SIGTERM)
 	if err == nil || !strings.Contains(string(out), "SocketDisconnectedError") {

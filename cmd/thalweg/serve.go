@@ -20,6 +20,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/engine"
 	"github.com/thalweg/thalweg/internal/engine/log"
+	"github.com/thalweg/thalweg/internal/engine/wire"
 )
 
 // drain is how long connections may take to end after a signal.
@@ -38,7 +39,7 @@ type serve struct {
 	Insecure           bool     `help:"Allow an address beyond loopback without -auth and -tls-client-ca: anybody who reaches it can read and write everything."`
 	Ops                string   `help:"Address of /metrics, for Prometheus, and /health; beyond loopback it needs -ops-token-file." placeholder:"HOST:PORT"`
 	OpsTokenFile       string   `help:"File whose first line requests to -ops have to bear as a token." name:"ops-token-file" placeholder:"FILE"`
-	AutoCreate         bool     `help:"Make topics on first use."`
+	AutoCreate         string   `help:"Whether topics are made on first use: loopback, where -listen is a loopback address; always; never." default:"loopback" enum:"loopback,always,never"`
 	Partitions         count    `help:"Partitions of topics that do not say how many." default:"1"`
 	TransactionVersion int      `help:"Version of the transaction protocol, 1 or 2." default:"2" enum:"1,2"`
 	Legacy             bool     `help:"Serve clients older than Kafka 0.11 too, such as pykafka. Their records are converted, which takes time, and loses headers."`
@@ -84,12 +85,15 @@ func (c *serveLimits) put(cfg *engine.Config) {
 	}
 }
 
+// creations are the values of -auto-create.
+var creations = map[string]wire.Creation{"loopback": wire.CreateOnLoopback, "always": wire.CreateAlways, "never": wire.CreateNever}
+
 // config returns the engine's configuration, or what is wrong with it and where that is said.
 func (c *serve) config(line *kong.Context) (engine.Config, error) {
 	cfg := engine.Defaults()
 	c.put(&cfg)
 	cfg.ACLs, cfg.SuperUsers = c.ACLs, c.SuperUser
-	cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = c.AutoCreate, int32(c.Partitions), c.TransactionVersion
+	cfg.AutoCreate, cfg.DefaultPartitions, cfg.TransactionVersion = creations[c.AutoCreate], int32(c.Partitions), c.TransactionVersion
 	cfg.Legacy = c.Legacy
 	err := cfg.Check()
 	var wrong *engine.ConfigError

@@ -6,6 +6,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/internal/engine/wire"
 )
 
 // BenchmarkProduce and BenchmarkConsume move 100-byte records through a client in the same process and an engine on
@@ -48,7 +50,7 @@ func BenchmarkConsume(b *testing.B) {
 func benchEngine(b *testing.B) *Engine {
 	b.Helper()
 	cfg := Defaults()
-	cfg.AutoCreate, cfg.DefaultPartitions = true, 4
+	cfg.AutoCreate, cfg.DefaultPartitions = wire.CreateAlways, 4
 	e, err := Open(vfs.Default, b.TempDir(), cfg)
 	if err != nil {
 		b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/engine/log"
+	"github.com/thalweg/thalweg/internal/engine/wire"
 )
 
 // Config of an Engine. [Defaults] is a good one; the zero value serves, too, but takes replication factors other than 1
@@ -15,7 +16,7 @@ type Config struct {
 	Logger    *slog.Logger // nil: none
 	ClusterID string       // empty: made once and kept
 
-	AutoCreate            bool          // topics are made on first use (auto.create.topics.enable)
+	AutoCreate            wire.Creation // whether topics are made on first use (auto.create.topics.enable)
 	DefaultPartitions     int32         // of topics that do not say (num.partitions); 0: 1
 	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms; 0: none
 	MinSessionTimeout     time.Duration // group.min.session.timeout.ms; 0: 6 s
@@ -35,7 +36,7 @@ type Config struct {
 }
 
 // Defaults returns the configuration the engine is embedded with.
-func Defaults() Config { return Config{AutoCreate: false, ClampReplication: true} }
+func Defaults() Config { return Config{AutoCreate: wire.CreateOnLoopback, ClampReplication: true} }
 
 // mostPipelined bounds MaxPipelined: each connection has room for so many.
 const mostPipelined = 4096

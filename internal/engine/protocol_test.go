@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/wire"
 )
 
 // closes checks that the server closes the connection instead of answering.
@@ -168,26 +170,49 @@ func TestMetadataOfAllAndOfNone(t *testing.T) {
 	}
 }
 
-func TestAutoCreateNeedsServerAndRequest(t *testing.T) {
-	for _, server := range []bool{false, true} {
+// TestTopicsAreMadeOnFirstUse asks for topics that are not there, over listeners of this process, of loopback and of all addresses.
+func TestTopicsAreMadeOnFirstUse(t *testing.T) {
+	for _, setting := range []wire.Creation{wire.CreateNever, wire.CreateOnLoopback, wire.CreateAlways} {
 		cfg := testConfig()
-		cfg.AutoCreate, cfg.DefaultPartitions = server, 3
+		cfg.AutoCreate, cfg.DefaultPartitions = setting, 3
 		e := open(t, cfg)
-		for _, client := range []bool{false, true} {
-			req := kmsg.NewPtrMetadataRequest()
-			topic := kmsg.NewMetadataRequestTopic()
-			topic.Topic = kmsg.StringPtr("fresh")
-			req.Topics, req.AllowAutoTopicCreation = append(req.Topics, topic), client
-			resp := rawRequest(t, e, req, 12).(*kmsg.MetadataResponse)
-			want := code.UnknownTopicOrPartition
-			if server && client {
-				want = code.None
+		conns := map[string]*rawConn{"memory": rawDial(t, e)}
+		for name, at := range map[string]string{"loopback": "127.0.0.1:0", "all": "0.0.0.0:0"} {
+			l, err := net.Listen("tcp4", at)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := code.Code(resp.Topics[0].ErrorCode); got != want {
-				t.Errorf("server %t, request %t: %v", server, client, got)
+			go func() { _ = e.Serve(l) }()
+			c, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", fmt.Sprint(l.Addr().(*net.TCPAddr).Port)))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if want == code.None && len(resp.Topics[0].Partitions) != 3 {
-				t.Errorf("%d partitions", len(resp.Topics[0].Partitions))
+			t.Cleanup(func() { c.Close() })
+			c.SetDeadline(time.Now().Add(20 * time.Second))
+			conns[name] = &rawConn{t, c}
+		}
+		for name, c := range conns {
+			made := setting == wire.CreateAlways || setting == wire.CreateOnLoopback && name != "all"
+			for _, asked := range []bool{false, true} {
+				req := kmsg.NewPtrMetadataRequest()
+				topic := kmsg.NewMetadataRequestTopic()
+				topic.Topic = kmsg.StringPtr("of-" + name)
+				req.Topics, req.AllowAutoTopicCreation = append(req.Topics, topic), asked
+				c.request(req, 12, 1)
+				got := c.response(req).(*kmsg.MetadataResponse).Topics[0]
+				want, partitions := code.UnknownTopicOrPartition, 0
+				if asked && made {
+					want, partitions = code.None, 3
+				}
+				if code.Code(got.ErrorCode) != want || len(got.Partitions) != partitions {
+					t.Errorf("setting %v, listener %s, request %t: %v, %d partitions", setting, name, asked, code.Code(got.ErrorCode), len(got.Partitions))
+				}
+			}
+			describe := kmsg.NewPtrDescribeConfigsRequest()
+			describe.Resources = []kmsg.DescribeConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeBroker, ResourceName: "1", ConfigNames: []string{"auto.create.topics.enable"}}}
+			c.request(describe, 4, 2)
+			if got := c.response(describe).(*kmsg.DescribeConfigsResponse).Resources[0].Configs[0].Value; *got != fmt.Sprint(made) {
+				t.Errorf("setting %v, listener %s: auto.create.topics.enable is %s", setting, name, *got)
 			}
 		}
 	}

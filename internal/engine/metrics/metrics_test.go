@@ -17,12 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/internal/engine"
+	"github.com/thalweg/thalweg/internal/engine/wire"
 )
 
 func open(t *testing.T) *engine.Engine {
 	t.Helper()
 	cfg := engine.Defaults()
-	cfg.AutoCreate = true
+	cfg.AutoCreate = wire.CreateAlways
 	e, err := engine.Open(vfs.NewMem(), "data", cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func metadata(r *request) kmsg.Response {
 		}
 		return resp
 	}
-	create := r.cfg.AutoCreate && (r.version < 4 || req.AllowAutoTopicCreation)
+	create := r.conn.creates() && (r.version < 4 || req.AllowAutoTopicCreation)
 	resp.Topics = make([]kmsg.MetadataResponseTopic, 0, len(req.Topics))
 	seen, ids := once[string]{}, once[[16]byte]{}
 	for i := range req.Topics {

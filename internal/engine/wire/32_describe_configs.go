@@ -114,7 +114,7 @@ func (r *request) describeBroker(names []string, sr *kmsg.DescribeConfigsRespons
 		name, value string
 		kind        kmsg.ConfigType
 	}{
-		{"auto.create.topics.enable", strconv.FormatBool(r.cfg.AutoCreate), kmsg.ConfigTypeBoolean},
+		{"auto.create.topics.enable", strconv.FormatBool(r.conn.creates()), kmsg.ConfigTypeBoolean},
 		{"broker.id", strconv.Itoa(nodeID), kmsg.ConfigTypeInt},
 		{"default.replication.factor", "1", kmsg.ConfigTypeInt},
 		{"delete.topic.enable", "true", kmsg.ConfigTypeBoolean},

@@ -27,7 +27,7 @@ const nodeID = 1
 type Config struct {
 	Clock              log.Clock
 	Logger             *slog.Logger
-	AutoCreate         bool
+	AutoCreate         Creation
 	DefaultPartitions  int32
 	TransactionVersion int16
 	MaxFrame           int32

@@ -76,7 +76,7 @@ func newTestServer(tb testing.TB, options ...func(*Config)) *Server {
 	}
 	tb.Cleanup(txns.Close)
 	cfg := Config{
-		Clock: realClock{}, Logger: slog.New(slog.DiscardHandler), DefaultPartitions: 1, TransactionVersion: 2, MaxFrame: 1 << 20, AutoCreate: true,
+		Clock: realClock{}, Logger: slog.New(slog.DiscardHandler), DefaultPartitions: 1, TransactionVersion: 2, MaxFrame: 1 << 20, AutoCreate: CreateAlways,
 	}
 	for _, set := range options {
 		set(&cfg)
