@@ -10,9 +10,6 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// lz4History is how far back a block can refer to what came before it.
-const lz4History = 64 << 10
-
 // lz4Block is how long a block can be.
 const lz4Block = 4 << 20
 
@@ -46,6 +43,7 @@ type lz4Unpacker struct {
 	block int  // bytes of a decompressed block at most
 	open  bool // inside of a frame
 	out   int  // bytes of the frame so far
+	count int  // of blocks
 }
 
 func (u *lz4Unpacker) start(src []byte) error {
@@ -99,6 +97,7 @@ func (u *lz4Unpacker) next(dst []byte, more int) ([]byte, error) {
 			return dst, err
 		}
 	}
+	u.count++
 	b := u.take(4)
 	if b == nil {
 		return dst, errLZ4Short
@@ -129,17 +128,19 @@ func (u *lz4Unpacker) next(dst []byte, more int) ([]byte, error) {
 	return append(dst, block...), nil
 }
 
+func (u *lz4Unpacker) blocks() int { return u.count }
+
 // unpack appends a block. How long it becomes is not known before: it is tried with the room that there is, then with more.
 func (u *lz4Unpacker) unpack(dst, block []byte, more int) ([]byte, error) {
 	most := min(u.block, lz4Expansion*len(block)+16)
 	at := len(dst)
-	var history []byte
+	var before []byte
 	if u.flags&lz4Independent == 0 {
-		history = dst[at-min(u.out, lz4History):]
+		before = dst[at-min(u.out, history):]
 	}
 	for room := min(max(cap(dst)-at, 4*len(block)), most); ; room = min(2*room, most) {
 		dst = slices.Grow(dst, room)
-		n, err := lz4.UncompressBlockWithDict(block, dst[at:at+room], history)
+		n, err := lz4.UncompressBlockWithDict(block, dst[at:at+room], before)
 		switch {
 		case err == nil && n > more:
 			return dst, ErrTooLarge

@@ -14,6 +14,7 @@ type Packer struct {
 	out   appender
 
 	record []byte // scratch
+	raw    int    // bytes written
 	n      int    // records added one by one
 	base   int64  // timestamp of the first of them
 	max    int64  // their greatest
@@ -25,7 +26,7 @@ func (p *Packer) Reset(c Codec, most int) {
 		const step = 1 << 20
 		p.out.b = make([]byte, 0, (max(most, HeaderSize)+step-1)/step*step)
 	}
-	p.codec, p.out.b, p.out.most, p.n = c, p.out.b[:HeaderSize], most, 0
+	p.codec, p.out.b, p.out.most, p.raw, p.n = c, p.out.b[:HeaderSize], most, 0, 0
 	p.to = &p.out
 	if c == None {
 		return
@@ -49,11 +50,24 @@ func (p *Packer) Release() {
 
 // Write adds records in the form that they have in a batch. It returns [ErrTooLarge], wrapped, when the batch is.
 func (p *Packer) Write(records []byte) (int, error) {
+	p.raw += len(records)
 	n, err := p.to.Write(records)
 	if err != nil {
 		return n, fmt.Errorf("batch: %v: %w", p.codec, err)
 	}
 	return n, nil
+}
+
+// Work returns what the batch has cost so far, as [Stream.Work] does. Compression costs as much as it finds to write, but
+// for what it gives up early.
+func (p *Packer) Work() int {
+	switch p.codec {
+	case None:
+		return p.raw / 4
+	case Gzip, Zstd:
+		return min(8*p.raw, p.raw/2+32*len(p.out.b))
+	}
+	return min(4*p.raw, p.raw/2+8*len(p.out.b))
 }
 
 // Add adds a record as [Builder.Append] does, instead of Write.

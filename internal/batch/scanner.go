@@ -51,6 +51,12 @@ func (s *Scanner) Reset(b []byte, limit int, tee io.Writer) error {
 // Header returns the header of the batch.
 func (s *Scanner) Header() *Header { return &s.h }
 
+// recordWork is what a record costs.
+const recordWork = 6
+
+// Work returns what the batch has cost so far, as [Stream.Work] does.
+func (s *Scanner) Work() int { return s.Stream.Work() + recordWork*int(s.h.Count-s.left) }
+
 // Err returns what ended the scan early, as that of a [Reader] does.
 func (s *Scanner) Err() error { return s.err }
 

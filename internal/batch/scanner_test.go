@@ -273,7 +273,7 @@ func TestLZ4BlocksReferToEachOther(t *testing.T) {
 // A block may refer to 64 KiB before it, which a reader in a window has long passed.
 func TestLZ4BlocksReferBehindTheWindow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 16))
-	const fresh, back, match = 40_000, lz4History - 1, 15 + 255*100 + 200 + 4
+	const fresh, back, match = 40_000, history - 1, 15 + 255*100 + 200 + 4
 	frame := binary.LittleEndian.AppendUint32(nil, lz4Magic)
 	frame = append(frame, lz4Version, 4<<4, 0)
 	var data []byte

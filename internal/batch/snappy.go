@@ -25,6 +25,7 @@ type snappyUnpacker struct {
 	src    []byte
 	framed bool
 	done   bool
+	pieces int
 }
 
 func (u *snappyUnpacker) start(src []byte) error {
@@ -45,6 +46,7 @@ func (u *snappyUnpacker) next(dst []byte, more int) ([]byte, error) {
 		return dst, io.EOF
 	}
 	block := u.src
+	u.pieces++
 	if u.framed {
 		if len(u.src) < 4 {
 			return dst, fmt.Errorf("%w: snappy frame ends inside a length", ErrCorrupt)
@@ -70,6 +72,8 @@ func (u *snappyUnpacker) next(dst []byte, more int) ([]byte, error) {
 	}
 	return dst[:len(dst)+n], nil
 }
+
+func (u *snappyUnpacker) blocks() int { return u.pieces }
 
 // snappyBlock is how much goes into one block: what the format compresses on its own anyway.
 const snappyBlock = 64 << 10

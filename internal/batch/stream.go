@@ -26,16 +26,26 @@ type Stream struct {
 // kept is the largest buffer that a Stream or a Packer keeps: 8 MiB, and room for what more comes with the last of them.
 const kept = 8<<20 + lz4Block + 4*pieceSize
 
-// PackedWork is what a byte that is to be decompressed costs at worst, in bytes that are decompressed: formats know blocks of
-// nothing that take as long as much.
-const PackedWork = 100
+// PackedWork is what taking in a compressed byte costs at worst, in the unit of [Stream.Work].
+const PackedWork = 48
 
-// Work returns what the data has cost so far, in bytes that are decompressed.
+// work is what a codec costs at worst, by what is counted.
+type work struct {
+	packed int // a byte that is compressed
+	block  int // a block, with its tables
+}
+
+// works are measured with what is costly to decompress, and with what is nothing but blocks.
+var works = [Zstd + 1]work{Gzip: {16, 4 << 10}, Snappy: {2, 64}, LZ4: {2, 64}, Zstd: {8, 4 << 10}}
+
+// Work returns what the data has cost so far. The unit is about a nanosecond of a slow processor, and no less than half a byte
+// that is decompressed takes.
 func (s *Stream) Work() int {
-	if s.codec == None {
-		return 2 * s.packed
+	if s.codec == None || s.unpackers[s.codec] == nil {
+		return s.packed / 4
 	}
-	return max(PackedWork*s.packed, s.opened)
+	w := works[s.codec]
+	return s.opened/2 + w.packed*s.packed + w.block*s.unpackers[s.codec].blocks()
 }
 
 // Reset begins with data, which must not change while it is read. If it is compressed it may decompress to limit bytes: more
@@ -88,7 +98,7 @@ func (s *Stream) pass(b []byte) error {
 func (s *Stream) fill() {
 	s.compact()
 	if cap(s.win) == 0 {
-		s.win = make([]byte, 0, 2*pieceSize+lz4History)
+		s.win = make([]byte, 0, 2*pieceSize+2*history)
 	}
 	had := len(s.win)
 	var err error
@@ -106,11 +116,14 @@ func (s *Stream) fill() {
 	s.whole = s.whole || s.err != nil
 }
 
-// compact drops what is done with, and not needed to decompress the rest.
+// compact drops what is done with, and not needed to decompress the rest. What has to be kept is moved only when as much can
+// be dropped, as pieces may be of a byte.
 func (s *Stream) compact() {
 	keep := 0
-	if s.codec == LZ4 {
-		keep = min(s.at, lz4History)
+	if s.codec == LZ4 || s.codec == Gzip {
+		if keep = min(s.at, history); s.at-keep < keep {
+			return
+		}
 	}
 	s.win = s.win[:copy(s.win, s.win[s.at-keep:])]
 	s.at = keep
@@ -119,31 +132,32 @@ func (s *Stream) compact() {
 // Peek returns the next n bytes, and maybe more; fewer where the stream ends, maybe early. They live until the next call of
 // a method.
 func (s *Stream) Peek(n int) []byte {
-	if more := n - (len(s.win) - s.at); more > pieceSize && !s.whole {
-		s.reserve(more)
-	}
 	for len(s.win)-s.at < n && !s.whole {
+		if more := n - (len(s.win) - s.at); more > pieceSize && !s.reserve(more) {
+			break
+		}
 		s.fill()
 	}
 	return s.win[s.at:]
 }
 
-// reserve makes room for more bytes at once, as growing with each piece would take several times the memory, unless they
-// cannot come.
-func (s *Stream) reserve(more int) {
+// reserve makes room for more bytes: in steps, as they may be claimed and not come, and in large ones, as growing with each
+// piece would take several times the memory. It returns false if they cannot come.
+func (s *Stream) reserve(more int) bool {
 	if more > s.limit-s.opened {
 		s.err, s.whole = unpackError(ErrTooLarge, s.codec, s.packed, s.limit), true
-		return
+		return false
 	}
+	piece := pieceSize
 	if s.codec == LZ4 {
-		more += lz4Block
-	} else {
-		more += pieceSize
+		piece = lz4Block
 	}
 	s.compact()
-	if cap(s.win)-len(s.win) < more { // exactly, that it can be kept
-		s.win = append(make([]byte, 0, len(s.win)+more), s.win...)
+	if cap(s.win)-len(s.win) < piece {
+		more = min(more, max(len(s.win), 1<<20))
+		s.win = append(make([]byte, 0, len(s.win)+more+piece), s.win...) // exactly, that it can be kept
 	}
+	return true
 }
 
 // Skip passes over n bytes; false if there are fewer.

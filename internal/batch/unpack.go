@@ -1,18 +1,19 @@
 package batch
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
 // zstdWindow is the largest window a zstd frame may ask for, in bytes.
 const zstdWindow = 8 << 20
+
+// history is how far back what is compressed can refer to what came before it: 64 KiB in LZ4, 32 KiB in gzip.
+const history = 64 << 10
 
 // pieceSize is how much is decompressed at once where there is a choice.
 const pieceSize = 64 << 10
@@ -22,16 +23,18 @@ type unpacker interface {
 	// start begins with src, which must not change.
 	start(src []byte) error
 	// next appends a piece to dst, of a size that fits into it if the format leaves the choice. Of what it has appended
-	// before, dst must still end with lz4History bytes. more is how many bytes may come: beyond them is ErrTooLarge.
+	// before, dst must still end with history bytes. more is how many bytes may come: beyond them is ErrTooLarge.
 	// io.EOF comes behind the last piece.
 	next(dst []byte, more int) ([]byte, error)
+	// blocks returns how many blocks the pieces so far were made of, or about how many.
+	blocks() int
 }
 
 // newUnpacker returns an unpacker for a codec, nil if c is none that compresses.
 func newUnpacker(c Codec) unpacker {
 	switch c {
 	case Gzip:
-		return &gzipUnpacker{}
+		return &inflater{}
 	case Snappy:
 		return &snappyUnpacker{}
 	case LZ4:
@@ -46,29 +49,42 @@ func newUnpacker(c Codec) unpacker {
 	return nil
 }
 
-type gzipUnpacker struct {
-	r  gzip.Reader
-	in bytes.Reader
-}
-
-func (u *gzipUnpacker) start(src []byte) error {
-	u.in.Reset(src)
-	return u.r.Reset(&u.in)
-}
-
-func (u *gzipUnpacker) next(dst []byte, more int) ([]byte, error) { return readPiece(&u.r, dst, more) }
-
+// zstdUnpacker is also the reader of its source. The decoder, which swallows any number of blocks to give out one byte, reads
+// the header of each and then what is in it.
 type zstdUnpacker struct {
-	d  *zstd.Decoder
-	in bytes.Reader
+	d     *zstd.Decoder
+	src   []byte
+	taken int // bytes of src
+	reads int
+	out   int // bytes so far
 }
 
 func (u *zstdUnpacker) start(src []byte) error {
-	u.in.Reset(src)
-	return u.d.Reset(&u.in)
+	u.src, u.taken, u.reads, u.out = src, 0, 0, 0
+	return u.d.Reset(u)
 }
 
-func (u *zstdUnpacker) next(dst []byte, more int) ([]byte, error) { return readPiece(u.d, dst, more) }
+// Read implements io.Reader.
+func (u *zstdUnpacker) Read(p []byte) (int, error) {
+	if u.taken == len(u.src) {
+		return 0, io.EOF
+	}
+	if u.reads++; tooManyBlocks(u.blocks(), u.taken, u.out) {
+		return 0, fmt.Errorf("%w: zstd: %d blocks in %d bytes", ErrCorrupt, u.blocks(), u.taken)
+	}
+	n := copy(p, u.src[u.taken:])
+	u.taken += n
+	return n, nil
+}
+
+func (u *zstdUnpacker) next(dst []byte, more int) ([]byte, error) {
+	had := len(dst)
+	dst, err := readPiece(u.d, dst, more)
+	u.out += len(dst) - had
+	return dst, err
+}
+
+func (u *zstdUnpacker) blocks() int { return u.reads / 2 }
 
 // readPiece is next of what comes from a reader.
 func readPiece(r io.Reader, dst []byte, more int) ([]byte, error) {
