@@ -17,7 +17,7 @@ type Down struct {
 	Format int8                      // of the messages: 0, or 1 with timestamps
 	Limit  func(h *batch.Header) int // most bytes to which a batch is decompressed
 
-	MaxWork int // what all may cost, as bytes that are decompressed: beyond it Append ends, if there is a message
+	MaxWork int // what all may cost, as batch.Stream.Work counts: beyond it Append ends, if there is a message
 	Work    int // what it has cost so far
 }
 
@@ -45,7 +45,10 @@ func (d *Down) Append(dst, batches []byte, from int64, room Room) (out []byte, f
 		if len(dst) > 0 && d.Work > d.MaxWork {
 			return dst, true, nil
 		}
-		if dst, full, err = d.appendBatch(dst, b, &h, from, room); full || err != nil {
+		had := len(dst)
+		dst, full, err = d.appendBatch(dst, b, &h, from, room)
+		d.Work += len(dst) - had // a message takes about a nanosecond a byte
+		if full || err != nil {
 			return dst, full, err
 		}
 	}
@@ -91,7 +94,7 @@ func (d *Down) appendBatch(dst, b []byte, h *batch.Header, from int64, room Room
 func (d *Down) open(b []byte, h *batch.Header) error { return d.In.Reset(b, d.Limit(h), nil) }
 
 func (d *Down) close() {
-	d.Work += d.In.Stream.Work()
+	d.Work += d.In.Work()
 	d.In.Stream.Release()
 }
 

@@ -25,9 +25,9 @@ var enough = Limits{Message: 1 << 20, Unpacked: 8 << 20, Batch: 8 << 20}
 
 // up converts a set with memory of its own.
 func up(set []byte, most Limits) ([]byte, error) {
-	b, opened, err := Up{In: &batch.Stream{}, Out: &batch.Packer{}}.Convert(set, most)
-	if opened > most.Unpacked+1 {
-		return nil, fmt.Errorf("decompressed %d bytes, the most is %d", opened, most.Unpacked)
+	b, work, err := Up{In: &batch.Stream{}, Out: &batch.Packer{}}.Convert(set, most)
+	if bound := 6*most.Unpacked + batch.PackedWork*len(set); work > bound {
+		return nil, fmt.Errorf("took %d of work, the most is %d", work, bound)
 	}
 	return b, err
 }

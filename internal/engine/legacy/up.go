@@ -23,44 +23,50 @@ type Up struct {
 	Out *batch.Packer
 }
 
+// messageWork is what a message costs, as [batch.Stream.Work] counts.
+const messageWork = 128
+
 // Convert returns one batch with the messages of a set, in their order, compressed as the last wrapper among them is. It lives
 // until Out is reset. What is sent as format 0 has no time (-1). Offsets say nothing: producers write there what they like, as
-// brokers do not look. opened is how many bytes were decompressed, also with an error.
+// brokers do not look. work is what it took, as [batch.Stream.Work] counts, without that of Out; also with an error.
 //
 // Errors, wrapped: [batch.ErrCorrupt] for a set that is damaged, cut off or empty, [batch.ErrTooLarge] for one beyond the
 // limits, [batch.ErrCodec] and [batch.ErrMagic] for what no message set can hold, and [ErrInvalid].
-func (u Up) Convert(set []byte, most Limits) (b []byte, opened int, err error) {
+func (u Up) Convert(set []byte, most Limits) (b []byte, work int, err error) {
 	as, err := lastCodec(set)
 	if err != nil {
 		return nil, 0, err
 	}
 	u.Out.Reset(as, most.Batch)
-	n := 0
+	n, opened := 0, 0
 	for len(set) > 0 {
 		m, size, err := parse(set)
 		if err != nil {
-			return nil, opened, err
+			return nil, work, err
 		}
 		if size > most.Message {
-			return nil, opened, fmt.Errorf("%w: message of %d bytes, the most is %d", batch.ErrTooLarge, size, most.Message)
+			return nil, work, fmt.Errorf("%w: message of %d bytes, the most is %d", batch.ErrTooLarge, size, most.Message)
 		}
 		k, err := u.add(&m, most.Unpacked-opened)
-		opened += u.In.Opened()
-		u.In.Release()
+		work += messageWork * max(k, 1)
+		if codec(&m) != batch.None {
+			opened, work = opened+u.In.Opened(), work+u.In.Work()
+			u.In.Release()
+		}
 		if err != nil {
-			return nil, opened, err
+			return nil, work, err
 		}
 		n += k
 		set = set[size:]
 	}
 	if n == 0 {
-		return nil, opened, fmt.Errorf("%w: message set without a message", batch.ErrCorrupt)
+		return nil, work, fmt.Errorf("%w: message set without a message", batch.ErrCorrupt)
 	}
 	b, err = u.Out.Finish(u.Out.Added())
 	if err != nil {
-		return nil, opened, fmt.Errorf("legacy: %w", err)
+		return nil, work, fmt.Errorf("legacy: %w", err)
 	}
-	return b, opened, nil
+	return b, work, nil
 }
 
 // lastCodec returns the compression of the last wrapper in a set, None if there is none.

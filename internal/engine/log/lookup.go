@@ -58,7 +58,7 @@ var ErrWork = errors.New("log: lookup takes too much work")
 // into, and headers that say what is not so. It keeps the memory that looking takes. The zero Finder is ready, with no work
 // to spend; it is for one goroutine at a time.
 type Finder struct {
-	Work  int                       // how much may still be done, as bytes that are decompressed; beyond it is ErrWork
+	Work  int                       // how much may still be done, as batch.Stream.Work counts; beyond it is ErrWork
 	Limit func(h *batch.Header) int // most bytes to which a batch is decompressed; 0: it is not looked into at all
 	Scan  *batch.Scanner
 
@@ -67,7 +67,7 @@ type Finder struct {
 	all     []view
 }
 
-// pastWork is what it costs to go past a batch, in bytes that are decompressed.
+// pastWork is what it costs to go past a batch, as batch.Stream.Work counts.
 const pastWork = 1 << 10
 
 // keptBatch is the largest batch whose buffer a Finder keeps.
@@ -191,7 +191,7 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 		f.scratch = nil
 	}
 	allowed := f.Work
-	err = f.Scan.Reset(b, min(limit, allowed), nil)
+	err = f.Scan.Reset(b, min(limit, 2*allowed), nil)
 	defer f.Scan.Stream.Release()
 	for o := (batch.Outline{}); err == nil && f.Scan.Next(&o); {
 		if o.Timestamp >= ts && o.Offset >= from && o.Offset < bound {
@@ -202,9 +202,9 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	if err == nil {
 		err = f.Scan.Err()
 	}
-	f.Work -= f.Scan.Stream.Work()
+	f.Work -= f.Scan.Work()
 	switch {
-	case errors.Is(err, batch.ErrTooLarge) && allowed < limit:
+	case errors.Is(err, batch.ErrTooLarge) && 2*allowed < limit:
 		return 0, 0, false, ErrWork
 	case errors.Is(err, batch.ErrTooLarge):
 		offset, at, ok = max(w.h.BaseOffset, from), w.h.MaxTimestamp, true

@@ -45,8 +45,10 @@ type production struct {
 	ticket  log.Ticket
 	written bool
 
-	opened   int // bytes to which batches have been decompressed so far
-	repacked int // bytes of batches that are stored with another compression
+	work     int  // what it has cost so far
+	opened   bool // something was looked into
+	first    bool // the batch is the first that may be
+	repacked int  // bytes of batches that are stored with another compression
 }
 
 func produce(r *request) kmsg.Response {
@@ -95,7 +97,11 @@ func (p *production) partition(t *meta.Topic, rp *kmsg.ProduceRequestTopicPartit
 		err = code.UnknownTopicOrPartition
 	case t.Internal() && p.client != adminClient:
 		err = refuse(code.InvalidTopic, "topic %q is internal", t.Name)
+	case p.left() == 0:
+		err = errRequestShare
 	default:
+		p.first = !p.opened && p.work <= mostWork/4
+		p.work += batchWork
 		err = p.append(t, l, rp, sp)
 	}
 	if err == nil {

@@ -14,14 +14,37 @@ import (
 	"github.com/thalweg/thalweg/internal/engine/meta"
 )
 
-// unpacked is the most bytes to which size bytes that a client has sent may decompress, be they a batch or all of a request.
-// It bounds the CPU time: the worst that is known of 1 MiB takes less than 100 ms (TestHostileBatchesCostLittle). A block of
-// snappy is decompressed as a whole, so it bounds memory as well there; nothing but repetition is compressed so well by it.
+// unpacked is the most bytes to which a batch of size bytes that a client has sent may decompress. It bounds the CPU time:
+// the worst that is known of 1 MiB takes about half of 100 ms (TestHostileBatchesCostLittle). A block of snappy is decompressed
+// as a whole, so it bounds memory as well there; nothing but repetition is compressed so well by it.
 func unpacked(c batch.Codec, size int) int {
 	if c == batch.Snappy {
 		return unpackedSet(size)
 	}
-	return max(8<<20, 100*size)
+	return max(8<<20, min(48*size, max(48<<20, 16*size)))
+}
+
+// What a request may cost, as batch.Stream.Work counts, before no further batch of it is taken: however long it is, but for
+// the moving of its bytes.
+const (
+	mostWork  = 32 << 20
+	batchWork = 4 << 10 // of each batch
+	openWork  = 2 << 10 // of looking into it, and as much for making another
+)
+
+// left is what p may still cost.
+func (p *production) left() int {
+	return max(min(unpacked(batch.None, len(p.frame)), mostWork)-p.work, 0)
+}
+
+// room is the most bytes to which what is looked into next may decompress, if own is what it may on its own, and a byte costs
+// so much. The first batch is let alone: it would be sent again for ever. last says that it is less than own.
+func (p *production) room(own, each int) (most int, last bool) {
+	if p.first {
+		return own, false
+	}
+	most = p.left() / each
+	return min(most, own), most < own
 }
 
 // repackedMost is the most bytes that a batch or a message set of size bytes may become if it is stored in another form.
@@ -47,7 +70,10 @@ func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, n
 	last := p.bound(&a, h)
 	p.openers.with(func(o *opener) {
 		out, err = a.run(o, b, h)
-		p.opened += o.in.Opened()
+		p.took(openWork + o.scan.Work())
+		if rules.Recompress(h.Codec()) {
+			p.took(openWork + o.pack.Work())
+		}
 	})
 	switch {
 	case errors.Is(err, batch.ErrTooLarge) && last:
@@ -65,12 +91,12 @@ func (p *production) admitRecords(rules meta.Rules, b []byte, h *batch.Header, n
 	return out, nil
 }
 
+// took notes what looking into something has cost.
+func (p *production) took(work int) { p.work, p.opened = p.work+work, true }
+
 // bound sets what a may take. last says that it is what the request has left, and less than what the batch alone might.
 func (p *production) bound(a *admission, h *batch.Header) (last bool) {
-	a.unpacked = unpacked(h.Codec(), h.Size())
-	if left := max(unpacked(batch.None, len(p.frame))-p.opened, 0); left < a.unpacked {
-		a.unpacked, last = left, true
-	}
+	a.unpacked, last = p.room(unpacked(h.Codec(), h.Size()), 1)
 	a.packed = min(int(a.rules.MaxMessageBytes), repackedMost(h.Size()))
 	if left := max(16*len(p.frame)-p.repacked, batch.HeaderSize); p.repacked > 0 && left < a.packed {
 		a.packed, last = left, true

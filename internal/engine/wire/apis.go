@@ -15,7 +15,7 @@ type api struct {
 	legacy   bool  // with Config.Legacy all versions are advertised and answered
 	shape    shape // of the request's body
 	handle   func(*request) kmsg.Response
-	bulk     bool // elements are bounded by the size of the frame alone
+	bulk     bool // elements cost more
 	weight   int  // bytes that an element costs at most, with its part of the answer
 	early    bool // is served before the client has logged in
 	needs    []need
@@ -26,7 +26,7 @@ type api struct {
 func (a *api) elements(n int) int {
 	most := (16*n + 1<<20) / a.weight
 	if a.bulk {
-		return most
+		return min(most, maxBulk)
 	}
 	return min(most, maxElements)
 }

@@ -62,10 +62,13 @@ func (f *fetching) resolve() code.Code {
 	}
 	defer s.mu.Unlock()
 	f.session, f.incremental, f.resp.SessionID = s, true, s.id
-	for _, w := range f.listed() {
-		s.put(w)
-	}
 	s.forget(f.forgotten())
+	for _, w := range f.listed() {
+		if !s.put(w) {
+			f.sessions.remove(id)
+			return code.FetchSessionIDNotFound
+		}
+	}
 	f.take(s.order)
 	return code.None
 }
@@ -134,6 +137,10 @@ func (f *fetching) run(ctx context.Context) error {
 	return nil
 }
 
+// mostLooks is how often a request looks at a partition before it is answered, due or not: each write to one has it look at
+// all of them.
+const mostLooks = 64 << 10
+
 // wait returns when the answer is due.
 func (f *fetching) wait(ctx context.Context) error {
 	if f.due() || f.req.MaxWaitMillis <= 0 {
@@ -151,7 +158,7 @@ func (f *fetching) wait(ctx context.Context) error {
 	stop := f.cfg.Clock.AfterFunc(time.Duration(f.req.MaxWaitMillis)*time.Millisecond, func() { close(over) })
 	defer stop()
 	defer f.idles(f.cfg.Clock.Now())
-	for !f.due() {
+	for looks := 0; looks < mostLooks && !f.due(); looks += len(f.parts) {
 		select {
 		case <-w.woken:
 		case <-over:

@@ -27,16 +27,17 @@ func (p *production) upgraded(rules meta.Rules, sent []byte) ([]byte, error) {
 		return sent, nil
 	}
 	most := int(rules.MaxMessageBytes)
-	limits := legacy.Limits{Message: most, Unpacked: max(unpackedSet(len(p.frame))-p.opened, 0), Batch: min(most, repackedMost(len(sent)))}
+	room, last := p.room(unpackedSet(len(sent)), 4)
+	limits := legacy.Limits{Message: most, Unpacked: room, Batch: min(most, repackedMost(len(sent)))}
 	var b []byte
 	var err error
 	p.openers.with(func(o *opener) {
-		var opened int
-		b, opened, err = legacy.Up{In: &o.in, Out: &o.pack}.Convert(sent, limits)
-		p.opened += opened
+		var work int
+		b, work, err = legacy.Up{In: &o.in, Out: &o.pack}.Convert(sent, limits)
+		p.took(openWork + work + o.pack.Work())
 		b = bytes.Clone(b)
 	})
-	if errors.Is(err, batch.ErrTooLarge) && limits.Unpacked < unpackedSet(len(sent)) {
+	if errors.Is(err, batch.ErrTooLarge) && last {
 		return nil, errRequestShare
 	}
 	if err != nil {
@@ -46,7 +47,7 @@ func (p *production) upgraded(rules meta.Rules, sent []byte) ([]byte, error) {
 }
 
 // unpackedSet is unpacked for message sets, of which each message costs more than a record.
-func unpackedSet(size int) int { return max(8<<20, 16*size) }
+func unpackedSet(size int) int { return max(8<<20, 12*size) }
 
 // magicAt is where the format stands in a batch as in a message.
 const magicAt = 16
@@ -100,9 +101,9 @@ func (f *fetching) withDown(convert func()) {
 	})
 }
 
-// maxWork is what one response may cost, as bytes that are decompressed, before no further partition is looked at: a request
-// can name the same few bytes, that decompress to many, any number of times.
-const maxWork = 100 << 20
+// maxWork is what one response may cost, as batch.Stream.Work counts, before no further batch is looked into: a request can
+// name the same few bytes, that decompress to many, any number of times.
+const maxWork = 16 << 20
 
 // rawBytes is how much of a log is read at once to be converted.
 const rawBytes = 1 << 20

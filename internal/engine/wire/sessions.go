@@ -17,7 +17,7 @@ const (
 	finalEpoch     = -1              // the request stands for itself, and ends the session it names
 	initialEpoch   = 0               // the request asks for a new session
 	noSession      = int32(0)
-	maxSessionSize = 50_000 // partitions of all sessions together are bounded by this times maxSessions
+	maxSessionSize = maxBulk // partitions
 )
 
 // sessionKey names a partition in a session: by topic id in newer versions, else by name.
@@ -135,17 +135,18 @@ func (s *sessions) enter(id, epoch int32, byID bool) (*session, code.Code) {
 	return f, code.None
 }
 
-// put adds or changes a partition. mu must be held, or the session not yet shared.
-func (f *session) put(w *wanted) {
+// put adds or changes a partition; false if there are too many. mu must be held, or the session not yet shared.
+func (f *session) put(w *wanted) bool {
 	if old := f.entries[w.key]; old != nil {
 		old.offset, old.max, old.currentEpoch, old.lastEpoch = w.offset, w.max, w.currentEpoch, w.lastEpoch
-		return
+		return true
 	}
 	if len(f.entries) >= maxSessionSize {
-		return
+		return false
 	}
 	f.entries[w.key] = w
 	f.order = append(f.order, w)
+	return true
 }
 
 // forget removes partitions. mu must be held.

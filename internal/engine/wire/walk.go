@@ -30,7 +30,8 @@ type field struct {
 
 // Limits of the walk.
 const (
-	maxElements = 64 << 10 // of all arrays of a request, other than Produce and Fetch (see api.elements)
+	maxElements = 64 << 10 // of all arrays of a request (see api.elements)
+	maxBulk     = 16 << 10 // of Produce and Fetch
 	maxTags     = 64       // of one struct
 	maxAllTags  = 4 << 10  // of a request
 )
