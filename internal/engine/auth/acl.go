@@ -190,6 +190,12 @@ func (f *Filter) Check() error {
 	return nil
 }
 
+// Exact reports whether f can choose no more than one ACL, all of which it names.
+func (f *Filter) Exact() bool {
+	return f.Resource != AnyResource && f.Name != nil && (f.Pattern == Literal || f.Pattern == Prefixed) &&
+		f.Principal != nil && f.Host != nil && f.Operation != AnyOperation && f.Permission != AnyPermission
+}
+
 // Chooses reports whether f, whose host is canonical, chooses a.
 func (f *Filter) Chooses(a *ACL) bool {
 	is := func(want *string, have string) bool { return want == nil || *want == have }

@@ -60,6 +60,13 @@ func (s *ACLs) Chosen(f *Filter) []ACL {
 		g, host := *f, Canonical(*f.Host)
 		f, g.Host = &g, &host
 	}
+	if f.Exact() {
+		a := ACL{Resource: f.Resource, Name: *f.Name, Pattern: f.Pattern, Principal: *f.Principal, Host: *f.Host, Operation: f.Operation, Permission: f.Permission}
+		if s.Has(a) {
+			return []ACL{a}
+		}
+		return nil
+	}
 	var chosen []ACL
 	for a := range s.all {
 		if f.Chooses(&a) {

@@ -15,49 +15,93 @@ const maxACLs = 10_000
 // ACLs returns those there are now: the same set until they change.
 func (s *Store) ACLs() *auth.ACLs { return s.acls.Load() }
 
-// AddACL adds an ACL, unless it is there, and returns once it is durable. From then on it is decided by.
-func (s *Store) AddACL(a auth.ACL) error {
-	if err := a.Check(); err != nil {
-		return fail(code.InvalidRequest, "%s", err)
-	}
-	a.Host = auth.Canonical(a.Host)
+// AddACLs adds ACLs, but those that are there, and returns once they are durable. From then on they are decided by. Each has
+// an error of its own.
+func (s *Store) AddACLs(acls []auth.ACL) []error {
 	s.change.Lock()
 	defer s.change.Unlock()
-	switch now := s.ACLs(); {
-	case now.Has(a):
-		return nil
-	case now.Len() >= maxACLs:
-		return fail(code.PolicyViolation, "there are %d ACLs, the most there may be", maxACLs)
-	default:
-		if err := s.write(aclKey(a), true); err != nil {
-			return err
+	errs := make([]error, len(acls))
+	now, fresh := s.ACLs(), map[auth.ACL]struct{}{}
+	var added []auth.ACL
+	var entries []journal.Entry
+	var of []int // indexes of what is added
+	for i, a := range acls {
+		if err := a.Check(); err != nil {
+			errs[i] = fail(code.InvalidRequest, "%s", err)
+			continue
 		}
-		s.acls.Store(now.With(nil, []auth.ACL{a}))
+		a.Host = auth.Canonical(a.Host)
+		if _, again := fresh[a]; now.Has(a) || again {
+			continue
+		}
+		if now.Len()+len(added) >= maxACLs {
+			errs[i] = fail(code.PolicyViolation, "there are %d ACLs, the most there may be", maxACLs)
+			continue
+		}
+		fresh[a] = struct{}{}
+		added, of = append(added, a), append(of, i)
+		entries = append(entries, journal.Entry{Key: []byte(aclKey(a)), Value: []byte("true")})
 	}
-	return nil
+	if len(added) == 0 {
+		return errs
+	}
+	if err := s.append(entries...); err != nil {
+		for _, i := range of {
+			errs[i] = err
+		}
+		return errs
+	}
+	s.acls.Store(now.With(nil, added))
+	return errs
 }
 
-// RemoveACLs removes the ACLs that f chooses, all or none, and returns them once that is durable.
-func (s *Store) RemoveACLs(f *auth.Filter) ([]auth.ACL, error) {
-	if err := f.Check(); err != nil {
-		return nil, fail(code.InvalidRequest, "%s", err)
-	}
+// maxSearches is how many filters that choose among all ACLs are taken at once.
+const maxSearches = 200
+
+// RemoveACLs removes the ACLs that filters choose, all or none, and returns them, by filter, once that is durable. A filter that
+// cannot be taken has an error of its own.
+func (s *Store) RemoveACLs(filters []auth.Filter) (chosen [][]auth.ACL, errs []error) {
 	s.change.Lock()
 	defer s.change.Unlock()
-	now := s.ACLs()
-	chosen := now.Chosen(f)
-	if len(chosen) == 0 {
-		return nil, nil
-	}
+	chosen, errs = make([][]auth.ACL, len(filters)), make([]error, len(filters))
+	now, gone := s.ACLs(), map[auth.ACL]struct{}{}
+	var removed []auth.ACL
 	var tombstones []journal.Entry
-	for _, a := range chosen {
-		tombstones = append(tombstones, journal.Entry{Key: []byte(aclKey(a))})
+	searches := 0
+	for i := range filters {
+		f := &filters[i]
+		if err := f.Check(); err != nil {
+			errs[i] = fail(code.InvalidRequest, "%s", err)
+			continue
+		}
+		if !f.Exact() {
+			if searches++; searches > maxSearches {
+				errs[i] = fail(code.InvalidRequest, "more than %d filters that do not name an ACL: send less in one request", maxSearches)
+				continue
+			}
+		}
+		for _, a := range now.Chosen(f) {
+			if _, already := gone[a]; already {
+				continue
+			}
+			gone[a] = struct{}{}
+			chosen[i], removed = append(chosen[i], a), append(removed, a)
+			tombstones = append(tombstones, journal.Entry{Key: []byte(aclKey(a))})
+		}
+	}
+	if len(removed) == 0 {
+		return chosen, errs
 	}
 	if err := s.append(tombstones...); err != nil {
-		return nil, err
+		for i := range chosen {
+			if len(chosen[i]) > 0 {
+				chosen[i], errs[i] = nil, err
+			}
+		}
+		return chosen, errs
 	}
-	s.acls.Store(now.With(chosen, nil))
-	return chosen, nil
+	s.acls.Store(now.With(removed, nil))
+	return chosen, errs
 }
 
 // aclKey is an ACL as a key of the journal: all of it.

@@ -9,7 +9,7 @@ import (
 // DeleteACLs: v0-3
 //
 // Behavior:
-//   - Deletes, and names, what each filter chooses, all or none of it. Durable before it is answered, and decided by from
+//   - Deletes, and names, what the filters choose, all or none of it; an ACL that several choose is the first one's. Durable before it is answered, and decided by from
 //     then on, on connections that are open, too.
 //
 // Version notes:
@@ -19,15 +19,25 @@ const deleteACLsShape = "(b s b@1 s s b b)"
 func deleteACLs(r *request) kmsg.Response {
 	req := r.body.(*kmsg.DeleteACLsRequest)
 	resp := req.ResponseKind().(*kmsg.DeleteACLsResponse)
-	for i := range req.Filters {
-		f := &req.Filters[i]
-		var deleted []auth.ACL
-		err := r.refused(auth.Cluster, auth.ClusterName)
-		if err == nil {
-			deleted, err = r.meta.RemoveACLs(&auth.Filter{
+	refused := r.refused(auth.Cluster, auth.ClusterName)
+	var chosen [][]auth.ACL
+	var errs []error
+	if refused == nil {
+		filters := make([]auth.Filter, 0, len(req.Filters))
+		for i := range req.Filters {
+			f := &req.Filters[i]
+			filters = append(filters, auth.Filter{
 				Resource: auth.Resource(f.ResourceType), Name: f.ResourceName, Pattern: r.patternType(f.ResourcePatternType),
 				Principal: f.Principal, Host: f.Host, Operation: auth.Operation(f.Operation), Permission: auth.Permission(f.PermissionType),
 			})
+		}
+		chosen, errs = r.meta.RemoveACLs(filters)
+	}
+	for i := range req.Filters {
+		err := refused
+		var deleted []auth.ACL
+		if err == nil {
+			deleted, err = chosen[i], errs[i]
 		}
 		sr := kmsg.NewDeleteACLsResponseResult()
 		sr.ErrorCode, sr.ErrorMessage = topicError(err)

@@ -44,7 +44,7 @@ func TestDecisionsAllocateNothing(t *testing.T) {
 	want = false
 	ask()
 	a := auth.ACL{Resource: auth.Topic, Name: "words", Pattern: auth.Literal, Principal: "User:ann", Host: "*", Operation: auth.Write, Permission: auth.Allow}
-	if err := s.meta.AddACL(a); err != nil {
+	if err := s.meta.AddACLs([]auth.ACL{a})[0]; err != nil {
 		t.Fatal(err)
 	}
 	want = true
