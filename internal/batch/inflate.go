@@ -81,10 +81,11 @@ func (u *inflater) start(src []byte) error {
 
 func (u *inflater) blocks() int { return u.tables }
 
-// tooManyBlocks reports whether a stream has more blocks with tables than any compressor makes: one brings tables only where
-// they are smaller than what they save. taken bytes of it have become out.
+// tooManyBlocks reports whether a stream has more blocks with tables than a compressor makes: one brings tables only where they
+// are smaller than what they save. Only who flushes it behind every hundred bytes would come near. taken bytes of the stream
+// have become out.
 func tooManyBlocks(blocks, taken, out int) bool {
-	return blocks > 64+taken/128+out/16384
+	return blocks > 64+taken/64+out/16384
 }
 
 // header begins the next member.

@@ -14,6 +14,7 @@ type bitWriter struct {
 	b    []byte
 	bits uint64
 	n    uint
+	data []byte // what a member gives to whoever takes it
 }
 
 func newBitWriter() *bitWriter { return &bitWriter{b: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}} }
@@ -26,13 +27,13 @@ func (w *bitWriter) put(v uint64, width uint) {
 	}
 }
 
-// trailer ends a member of data.
-func (w *bitWriter) trailer(data []byte) []byte {
+// trailer ends a member.
+func (w *bitWriter) trailer() []byte {
 	if w.n > 0 {
 		w.put(0, 8-w.n)
 	}
-	w.b = binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(data))
-	return binary.LittleEndian.AppendUint32(w.b, uint32(len(data)))
+	w.b = binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.data))
+	return binary.LittleEndian.AppendUint32(w.b, uint32(len(w.data)))
 }
 
 // block begins a block with tables: lens are the lengths of the codes of lengths.
@@ -61,7 +62,7 @@ func TestInflateRefusesNothingButTables(t *testing.T) {
 		w.emptyBlock(0)
 	}
 	w.put(1|1<<1, 3+7) // a last block, of the end
-	few := w.trailer(nil)
+	few := w.trailer()
 	if got, err := inflated(&u, few, 0, rng); err != nil || len(got) != 0 || u.blocks() != 64 {
 		t.Errorf("64 blocks: %d bytes, %d blocks, %v", len(got), u.blocks(), err)
 	}
@@ -76,11 +77,25 @@ func TestInflateRefusesNothingButTables(t *testing.T) {
 	for range 1000 {
 		w = newBitWriter()
 		w.emptyBlock(1)
-		many = append(many, w.trailer(nil)...)
+		many = append(many, w.trailer()...)
 	}
 	if _, err = inflated(&u, many, 1<<30, rng); !errors.Is(err, ErrCorrupt) || u.pos > 5000 {
 		t.Errorf("after %d bytes and %d blocks in members: %v", u.pos, u.blocks(), err)
 	}
+}
+
+// distances writes a last block of a literal, with codes of lens for distances.
+func (w *bitWriter) distances(lens ...uint64) {
+	w.data = []byte{0}
+	w.block(1, 257, len(lens), [maxPres]uint64{0: 2, 1: 2, 2: 2, 18: 2}) // 00 is 0, 01 is 1, 10 is 2, 11 again zeros
+	w.put(2, 2)
+	w.put(3|127<<2, 9)
+	w.put(3|(117-11)<<2, 9)
+	w.put(2, 2)
+	for _, n := range lens {
+		w.put(reversed(n, 2), 2)
+	}
+	w.put(0|1<<1, 2)
 }
 
 // oddBlocks are blocks at the limits of what the format allows, and beyond them.
@@ -123,6 +138,11 @@ func oddBlocks() map[string]*bitWriter {
 		w.block(1, 257, 1, [maxPres]uint64{1: 1, 18: 1})
 		w.put(1|127<<1|1<<8|127<<9, 16)
 	})
+	for _, lens := range [][]uint64{
+		{0}, {1}, {0, 1}, {2}, {1, 2}, {2, 2}, {1, 1}, {1, 1, 1}, {1, 2, 2}, {2, 2, 2}, {2, 2, 2, 2, 2},
+	} {
+		with(fmt.Sprint("distances of lengths ", lens), func(w *bitWriter) { w.distances(lens...) })
+	}
 	for symbol := uint64(0); symbol < 8; symbol++ { // 280 and more
 		with(fmt.Sprint("fixed length ", 280+symbol), func(w *bitWriter) {
 			w.put(1|1<<1, 3)
@@ -131,6 +151,12 @@ func oddBlocks() map[string]*bitWriter {
 			w.put(0, 5+5+7)
 		})
 	}
+	addMatches(with)
+	return out
+}
+
+// addMatches adds blocks with matches of all kinds of distances.
+func addMatches(with func(string, func(w *bitWriter))) {
 	for symbol := uint64(24); symbol < 32; symbol++ {
 		with(fmt.Sprint("fixed distance ", symbol), func(w *bitWriter) {
 			w.put(1|1<<1, 3)
@@ -151,7 +177,31 @@ func oddBlocks() map[string]*bitWriter {
 			w.put(0, 7)
 		})
 	}
-	return out
+}
+
+// TestInflateMatchesNothingOfTheMemberBefore has a match that goes back before the beginning of the second member.
+func TestInflateMatchesNothingOfTheMemberBefore(t *testing.T) {
+	rng := seeded(t)
+	var u inflater
+	for back := uint64(1); back <= 3; back++ {
+		for _, behind := range []int{0, 2 * fastRoom} { // careful, and fast
+			w := newBitWriter()
+			w.data = make([]byte, 2+3+behind)
+			w.put(1|1<<1, 3)
+			w.put(0x0c|0x0c<<8, 16)
+			w.put(reversed(1, 7), 7)
+			w.put(reversed(back-1, 5), 5)
+			for range behind {
+				w.put(0x0c, 8)
+			}
+			w.put(0, 7)
+			src := append(gzipped(t, make([]byte, 3000), 6, true, 0), w.trailer()...)
+			alike(t, &u, src, rng)
+			if _, err := inflated(&u, src, 1<<20, rng); (err == nil) != (back <= 2) {
+				t.Errorf("%d back of 2: %v", back, err)
+			}
+		}
+	}
 }
 
 func reversed(v uint64, n uint) (r uint64) {
@@ -167,7 +217,7 @@ func TestInflateAtTheLimitsOfTheFormat(t *testing.T) {
 	var u inflater
 	for name, w := range oddBlocks() {
 		t.Run(name, func(t *testing.T) {
-			src := mended(append(w.trailer(nil), make([]byte, 8)...))
+			src := mended(append(w.trailer(), make([]byte, 8)...))
 			if n := len(src); n > 18 {
 				alike(t, &u, src[:n-8], rng)
 			}

@@ -36,7 +36,7 @@ type work struct {
 }
 
 // works are measured with what is costly to decompress, and with what is nothing but blocks.
-var works = [Zstd + 1]work{Gzip: {16, 4 << 10}, Snappy: {2, 64}, LZ4: {2, 64}, Zstd: {8, 4 << 10}}
+var works = [Zstd + 1]work{Gzip: {16, 2 << 10}, Snappy: {2, 64}, LZ4: {2, 64}, Zstd: {8, 4 << 10}}
 
 // Work returns what the data has cost so far. The unit is about a nanosecond of a slow processor, and no less than half a byte
 // that is decompressed takes.

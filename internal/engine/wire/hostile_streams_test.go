@@ -30,9 +30,9 @@ func (w *bitWriter) align() {
 	}
 }
 
-// codedBlock writes a block of deflate that builds a code for 286 literals and lengths and one distance, for a zero and as many
-// matches of 258 more. It is not the last.
-func (w *bitWriter) codedBlock(matches int) {
+// codedBlock writes a block of deflate that builds a code for 286 literals and lengths and one distance, for some zeros and as
+// many matches of 258 more. It is not the last.
+func (w *bitWriter) codedBlock(zeros, matches int) {
 	w.put(0|2<<1|29<<3|0<<8|14<<13, 17)
 	for _, symbol := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1} {
 		switch symbol {
@@ -47,14 +47,16 @@ func (w *bitWriter) codedBlock(matches int) {
 		}
 	}
 	const one, two = 1, 7
-	w.put(two, 3)                      // literal 0
-	w.put(0|(138-11)<<1|0<<8, 8)       // 138 have none
-	w.put(0|(117-11)<<1, 8)            // 117 have none
-	w.put(two, 3)                      // the end
-	w.put(0|(28-11)<<1, 8)             // all lengths but
-	w.put(one, 2)                      // 258
-	w.put(one, 2)                      // the distance
-	w.put(1, 2)                        // a zero
+	w.put(two, 3)                // literal 0
+	w.put(0|(138-11)<<1|0<<8, 8) // 138 have none
+	w.put(0|(117-11)<<1, 8)      // 117 have none
+	w.put(two, 3)                // the end
+	w.put(0|(28-11)<<1, 8)       // all lengths but
+	w.put(one, 2)                // 258
+	w.put(one, 2)                // the distance
+	for range zeros {
+		w.put(1, 2) // as long as the codes are short
+	}
 	w.put(0, uint(2*min(matches, 16))) // as it was one back
 	w.put(3, 2)                        // the end
 }
@@ -84,6 +86,17 @@ func emptyBlocks(size int) []byte {
 	return append(w.b, make([]byte, 8)...)
 }
 
+// fixedBlocks returns size bytes of gzip with nothing in it but blocks of the fixed code.
+func fixedBlocks(size int) []byte {
+	w := bitWriter{b: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}}
+	for len(w.b) < size {
+		w.put(0|1<<1|0<<3, 10)
+	}
+	w.put(1|1<<1|0<<3, 10)
+	w.align()
+	return append(w.b, make([]byte, 8)...)
+}
+
 // recordOf returns what a record of n zeros begins with, which a stream then has to give.
 func recordOf(n int) []byte {
 	r := long(make([]byte, n))
@@ -91,12 +104,12 @@ func recordOf(n int) []byte {
 }
 
 // codedBlocks returns size bytes of gzip: a record of zeros, in blocks that build a code each for a few of them.
-func codedBlocks(size, matches int) []byte {
+func codedBlocks(size, zeros, matches int) []byte {
 	var w bitWriter
 	out := 0
 	for len(w.b) < size {
-		w.codedBlock(matches)
-		out += 1 + 258*matches
+		w.codedBlock(zeros, matches)
+		out += zeros + 258*matches
 	}
 	w.put(1|1<<1|0<<3, 10) // the last has nothing
 	w.align()
@@ -118,13 +131,16 @@ func zstdBlock(b []byte, kind, size int, content ...byte) []byte {
 }
 
 // zstdTables is the content of a block that builds tables for 512 states of literals' lengths, 256 of offsets and 512 of
-// matches' lengths, for one match of three bytes. With literals it builds one for codes of 11 bits too, for seven zeros.
-func zstdTables(literals bool) []byte {
-	b := []byte{0}
-	if literals {
-		tree := []byte{127 + 11, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10, 0xff}
-		h := 2 | 7<<4 | len(tree)<<14
-		b = append([]byte{byte(h), byte(h >> 8), byte(h >> 16)}, tree...)
+// matches' lengths, for one match of three bytes, with zeros before it. With a tree it builds a table for codes of 11 bits too, and
+// there are as many zeros as make whole bytes with the bit that ends them.
+func zstdTables(tree bool, zeros int) (content []byte, out int) {
+	b := append([]byte{byte(1<<2 | zeros&0xf<<4), byte(zeros >> 4)}, make([]byte, zeros)...)
+	if tree {
+		codes := bytes.Repeat([]byte{0xff}, zeros/8+1)
+		zeros = 8*len(codes) - 1
+		weights := append([]byte{127 + 11, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10}, codes...)
+		h := 2 | zeros<<4 | len(weights)<<14
+		b = append([]byte{byte(h), byte(h >> 8), byte(h >> 16)}, weights...)
 	}
 	b = append(b, 1, 2<<6|2<<4|2<<2)
 	for _, log := range []uint{9, 8, 9} { // one symbol has all states but one
@@ -135,22 +151,21 @@ func zstdTables(literals bool) []byte {
 		w.align()
 		b = append(b, w.b...)
 	}
-	return binary.LittleEndian.AppendUint32(b, 1<<26) // the first state of each
+	return binary.LittleEndian.AppendUint32(b, 1<<26), zeros + 3 // the first state of each
 }
 
-// zstdBlocks returns size bytes of zstd: a record of zeros, in blocks that build tables for a few of them, and more zeros
-// between them.
-func zstdBlocks(size int, literals bool, zeros int) []byte {
+// zstdBlocks returns size bytes of zstd: a record of zeros, in blocks that build tables for a few of them, as zstdTables, with
+// blocks of more zeros between them.
+func zstdBlocks(size int, tree bool, zeros, between int) []byte {
 	var body []byte
-	out, tables := 0, zstdTables(literals)
+	out := 0
+	tables, n := zstdTables(tree, zeros)
 	for len(body) < size-100 {
 		body = zstdBlock(body, 2, len(tables), tables...)
-		if out += 3; literals {
-			out += 7
-		}
-		if zeros > 0 {
-			body = zstdBlock(body, 1, zeros, 0)
-			out += zeros
+		out += n
+		if between > 0 {
+			body = zstdBlock(body, 1, between, 0)
+			out += between
 		}
 	}
 	head := append(recordOf(out+20), make([]byte, 20)...) // matches go up to 8 back
@@ -185,12 +200,17 @@ func hostileStreams(t testing.TB, size int) map[string][]byte {
 		add(name, c, append(bytes.Clone(header), bytes.Repeat(one, (size-100-len(header))/len(one))...))
 	}
 	add("gzip of empty blocks", batch.Gzip, emptyBlocks(size-100))
-	add("gzip of blocks of a byte", batch.Gzip, codedBlocks(size-200, 0))
-	add("gzip of blocks of a match", batch.Gzip, codedBlocks(size-200, 1))
-	add("gzip of blocks of matches", batch.Gzip, codedBlocks(size-200, 8))
-	add("zstd of tables", batch.Zstd, zstdBlocks(size-100, false, 0))
-	add("zstd of tables and trees", batch.Zstd, zstdBlocks(size-100, true, 0))
-	add("zstd of tables and zeros", batch.Zstd, zstdBlocks(size-100, true, 1000))
+	add("gzip of blocks without tables", batch.Gzip, fixedBlocks(size-100))
+	add("gzip of blocks of a byte", batch.Gzip, codedBlocks(size-200, 1, 0))
+	add("gzip of blocks of a match", batch.Gzip, codedBlocks(size-200, 1, 1))
+	add("gzip of blocks of matches", batch.Gzip, codedBlocks(size-200, 1, 8))
+	add("gzip of blocks as many as may be", batch.Gzip, codedBlocks(size-200, 210, 0))
+	add("gzip of matches in blocks as many as may be", batch.Gzip, codedBlocks(size-200, 210, 1))
+	add("zstd of tables", batch.Zstd, zstdBlocks(size-100, false, 0, 0))
+	add("zstd of tables and trees", batch.Zstd, zstdBlocks(size-100, true, 0, 0))
+	add("zstd of tables and zeros", batch.Zstd, zstdBlocks(size-100, true, 0, 1000))
+	add("zstd of tables as many as may be", batch.Zstd, zstdBlocks(size-100, false, 113, 0))
+	add("zstd of tables and trees as many as may be", batch.Zstd, zstdBlocks(size-100, true, 8*102, 0))
 	add("lz4 of bytes", batch.LZ4, lz4Bytes(size-100))
 
 	var member bytes.Buffer

@@ -11,6 +11,7 @@ import (
 	"net"
 	"runtime/metrics"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/thalweg/thalweg/internal/batch"
 	"github.com/thalweg/thalweg/internal/bench/cputest"
 	"github.com/thalweg/thalweg/internal/engine/code"
+	"github.com/thalweg/thalweg/internal/engine/meta"
 )
 
 // Of frames of one megabyte the worst takes nearly as much CPU time as a frame may, where nothing else runs: half of that is
@@ -435,5 +437,23 @@ func TestARequestHasItsShareOfWork(t *testing.T) {
 		if first, last := code.Code(parts[0].ErrorCode), code.Code(parts[99].ErrorCode); first != code.None || last != want {
 			t.Errorf("version %d: %v at first and %v at last, want %v", version, first, last, want)
 		}
+	}
+}
+
+// TestTheLargestBatchCanBeLookedInto wants enough work for it, whatever a topic takes.
+func TestTheLargestBatchCanBeLookedInto(t *testing.T) {
+	s := newTestServer(t)
+	for _, size := range []int{1000, 1 << 20, 20 << 20} {
+		topic, err := s.meta.Create(meta.Spec{
+			Name: strconv.Itoa(size), Partitions: 1, Replicas: 1, Configs: map[string]string{"max.message.bytes": strconv.Itoa(size)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.openers.with(func(o *opener) {
+			if f := o.finder(topic); f.Work < batch.PackedWork*size {
+				t.Errorf("%d of work for a batch of %d bytes", f.Work, size)
+			}
+		})
 	}
 }

@@ -73,7 +73,7 @@ const searchWork = 16 << 20
 func (o *opener) finder(t *meta.Topic) *log.Finder {
 	largest := int(t.Rules().MaxMessageBytes)
 	f := &o.find
-	f.Scan, f.Work = &o.scan, unpacked(batch.None, largest)+searchWork
+	f.Scan, f.Work = &o.scan, max(unpacked(batch.None, largest), batch.PackedWork*largest)+searchWork
 	f.Limit = func(h *batch.Header) int {
 		if h.Size() > largest {
 			return 0
