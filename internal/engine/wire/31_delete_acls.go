@@ -9,8 +9,8 @@ import (
 // DeleteACLs: v0-3
 //
 // Behavior:
-//   - Deletes, and names, what the filters choose, all or none of it; an ACL that several choose is the first one's. Durable before it is answered, and decided by from
-//     then on, on connections that are open, too.
+//   - Deletes, and names, what the filters choose, all or none of it; an ACL that several choose is the first one's.
+//     Durable before it is answered, and decided by from then on, on connections that are open, too.
 //
 // Version notes:
 //   - v1: pattern types; before it literal ones

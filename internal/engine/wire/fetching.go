@@ -62,13 +62,13 @@ func (f *fetching) resolve() code.Code {
 	}
 	defer s.mu.Unlock()
 	f.session, f.incremental, f.resp.SessionID = s, true, s.id
-	s.forget(f.forgotten())
 	for _, w := range f.listed() {
 		if !s.put(w) {
 			f.sessions.remove(id)
 			return code.FetchSessionIDNotFound
 		}
 	}
+	s.forget(f.forgotten())
 	f.take(s.order)
 	return code.None
 }
