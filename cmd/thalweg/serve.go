@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -118,12 +117,12 @@ func (c *serve) Run(s session, line *kong.Context) (err error) {
 	if c.PrintConfig {
 		return printConfig(s.out, settings(line.Selected()))
 	}
-	sec, err := c.security()
+	logger := logTo(s, c.JSON, c.Verbose)
+	cfg.Logger = logger
+	sec, err := c.security(logger)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	logger := logTo(s, c.JSON, c.Verbose)
-	cfg.Logger = logger
 	l, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("serve: %w: choose another -listen, or stop who has it", err)
@@ -206,7 +205,7 @@ func logTo(s session, asJSON, verbose bool) *slog.Logger {
 }
 
 // security returns what clients have to do, and refuses to serve strangers without being told to.
-func (c *serve) security() (sec engine.Security, err error) {
+func (c *serve) security(logger *slog.Logger) (sec engine.Security, err error) {
 	if !loopback(c.Listen) && !c.Auth && c.TLSClientCA == "" && !c.Insecure {
 		return sec, fmt.Errorf("%s is beyond loopback, and clients are asked for nothing: say -auth or -tls-client-ca, listen on 127.0.0.1, or say -insecure", c.Listen)
 	}
@@ -220,15 +219,7 @@ func (c *serve) security() (sec engine.Security, err error) {
 	if c.TLSCert == "" && c.TLSKey == "" && c.TLSClientCA == "" {
 		return sec, nil
 	}
-	cert, err := certificate(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return sec, err
-	}
-	sec.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
-	if c.TLSClientCA != "" {
-		sec.TLS.ClientAuth = tls.RequireAndVerifyClientCert
-		sec.TLS.ClientCAs, err = authorities("-tls-client-ca", c.TLSClientCA)
-	}
+	sec.TLS, err = renewed(c.TLSCert, c.TLSKey, c.TLSClientCA, logger)
 	return sec, err
 }
 

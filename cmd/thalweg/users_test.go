@@ -65,6 +65,25 @@ func TestUsersLogIn(t *testing.T) {
 // writeCertificate writes a certificate that signs itself, for a server on loopback and for a client, and its key.
 func writeCertificate(t *testing.T) (cert, key string) {
 	t.Helper()
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certPEM, keyPEM := newCertificate(t)
+	replace(t, cert, certPEM)
+	replace(t, key, keyPEM)
+	return cert, key
+}
+
+// replace writes a file, over another too.
+func replace(t *testing.T, file string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newCertificate returns a certificate that signs itself, and its key, in PEM.
+func newCertificate(t *testing.T) (cert, key []byte) {
+	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -81,17 +100,10 @@ func writeCertificate(t *testing.T) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: der8}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, key
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der8})
 }
 
-// TestServeByTLS serves by TLS to clients with certificates, and to no others.
+// TestServeByTLS serves by TLS to clients with certificates, and to no others; the certificates are renewed while it serves.
 func TestServeByTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := writeCertificate(t)
@@ -102,4 +114,8 @@ func TestServeByTLS(t *testing.T) {
 	fails(t, []string{s.addr, "unknown authority"}, "topics", "list", "-brokers", s.addr, "-tls")
 	fails(t, []string{"-tls-cert", "-tls-key", "together"}, "topics", "list", "-brokers", s.addr, "-tls-cert", cert)
 	fails(t, []string{"-tls-ca", "no certificate"}, "topics", "list", "-brokers", s.addr, "-tls-ca", key)
+	newCert, newKey := newCertificate(t)
+	replace(t, cert, newCert)
+	replace(t, key, newKey)
+	works(t, "", "topics", "list", "-brokers", s.addr, "-tls-ca", cert, "-tls-cert", cert, "-tls-key", key)
 }
