@@ -223,9 +223,8 @@ func (c *compaction) rewrite() error {
 func (c *compaction) rewriteGroup(group []*segment, done int64, last bool) error {
 	out := newSegment(c.p.d.fs, c.p.dir, group[0].base, 0, c.cfg.IndexIntervalBytes)
 	for _, s := range group {
-		out.gen = max(out.gen, s.gen+1)
+		out.setGen(max(out.gen, s.gen+1))
 	}
-	out.file.path = out.path(logExt)
 	var err error
 	for i, s := range group {
 		if err == nil {
@@ -253,7 +252,7 @@ func (c *compaction) finish(out *segment) error {
 		if err := f.Sync(); err != nil {
 			return err
 		}
-		if err := saveIndex(out.fs, out.path(indexExt), out.base, out.x, 0); err != nil {
+		if err := out.saveIndex(out.size); err != nil {
 			return err
 		}
 	}
@@ -262,7 +261,7 @@ func (c *compaction) finish(out *segment) error {
 			return err
 		}
 	}
-	out.flushed, out.saved, out.abortsSaved = out.size, len(out.x), len(out.aborted)
+	out.flushed, out.abortsSaved = out.size, len(out.aborted)
 	return syncDir(out.fs, out.dir)
 }
 

@@ -65,7 +65,7 @@ type Settings struct {
 	MaxCompactionLagMs int64         // 0: no limit
 	DeleteRetentionMs  int64         // 0: 24 h; -1: 0 ms
 	LogAppendTime      bool          // message.timestamp.type
-	IndexIntervalBytes int32         // 0: 4096
+	IndexIntervalBytes int32         // 0: 4096; at most 16 KiB: each read goes through as much
 	FileDeleteDelay    time.Duration // 0: 60 s; negative: none
 }
 
@@ -73,6 +73,8 @@ const (
 	weekMs          = 7 * 24 * 3600 * 1000
 	dayMs           = 24 * 3600 * 1000
 	maxSegmentBytes = 1 << 30
+
+	maxIndexInterval = 16 << 10
 )
 
 // effective returns s with its defaults filled in. RetentionMs and RetentionBytes stay -1 for no limit.
@@ -104,6 +106,7 @@ func (s Settings) effective() Settings {
 	if s.IndexIntervalBytes <= 0 {
 		s.IndexIntervalBytes = 4096
 	}
+	s.IndexIntervalBytes = min(s.IndexIntervalBytes, maxIndexInterval)
 	if s.FileDeleteDelay == 0 {
 		s.FileDeleteDelay = time.Minute
 	}

@@ -69,7 +69,7 @@ func (n *pin) remove(f func() error) error {
 
 // discard closes a segment that no manifest names and removes its files.
 func (d *Dir) discard(s *segment) error {
-	return errors.Join(s.file.retire(), d.pin.remove(s.remove))
+	return errors.Join(s.retire(), d.pin.remove(s.remove))
 }
 
 // source is a log as a copy takes it: what its manifest, durable, named at one moment.

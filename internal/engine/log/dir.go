@@ -315,7 +315,7 @@ func (p *Partition) close(deleted bool) (before bool) {
 	segments := p.segments
 	p.mu.Unlock()
 	for _, s := range segments {
-		if err := s.file.retire(); err != nil {
+		if err := s.retire(); err != nil {
 			p.d.cfg.Logf("log: close %s: %v", s.path(logExt), err)
 		}
 	}

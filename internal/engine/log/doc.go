@@ -20,8 +20,10 @@
 //   - After a crash the directory holds a prefix of what was queued for the WAL, over all partitions together.
 //   - A manifest names only files that are there and synced; a file is removed after the manifest that lacks it is
 //     durable.
+//   - An index file is a cache: each entry in it has its checksum and is true by itself, and a file that is not what was
+//     written is made anew by who meets it.
 //   - Locks are taken in the order Dir.createMu, Partition.cleanMu, Partition.flushMu, Dir.mu, Partition.mu, wal.mu; no
-//     sync happens under the last three.
+//     sync happens under the last three, nor under a segment's locks that are taken under Partition.mu.
 //
 // # Files
 //

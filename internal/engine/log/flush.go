@@ -17,7 +17,6 @@ func (p *Partition) flush() error {
 type unsynced struct {
 	*segment
 	size   int64
-	x      index
 	aborts []abortedTxn
 }
 
@@ -30,10 +29,8 @@ func (p *Partition) flushHeld() error {
 	}
 	var todo []unsynced
 	for _, s := range p.segments {
-		if s.flushed < s.size || s.abortsSaved < len(s.aborted) {
-			s.indexMu.Lock()
-			todo = append(todo, unsynced{s, s.size, s.x, slices.Clip(s.aborted)})
-			s.indexMu.Unlock()
+		if s.flushed < s.size || s.index.unsaved() || s.abortsSaved < len(s.aborted) {
+			todo = append(todo, unsynced{s, s.size, slices.Clip(s.aborted)})
 		}
 	}
 	manifest := p.encodeManifest()
@@ -53,7 +50,7 @@ func (p *Partition) flushHeld() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range todo {
-		u.flushed, u.saved, u.abortsSaved = u.size, len(u.x), len(u.aborts)
+		u.flushed, u.abortsSaved = u.size, len(u.aborts)
 	}
 	p.recovery = end
 	p.flushing = 0
@@ -73,7 +70,7 @@ func (p *Partition) writeFlush(todo []unsynced, manifest []byte) error {
 		if err != nil {
 			return err
 		}
-		if err = saveIndex(fs, u.path(indexExt), u.base, u.x, min(u.saved, len(u.x))); err != nil {
+		if err = u.saveIndex(u.size); err != nil {
 			return err
 		}
 		if u.abortsSaved < len(u.aborts) {

@@ -8,8 +8,8 @@ import (
 	"github.com/thalweg/thalweg/internal/batch"
 )
 
-// Available returns how many bytes could be read from offset on: at least 1 if there is anything, else an estimate to
-// within an index interval.
+// Available returns how many bytes could be read from offset on: at least 1 if there is anything, else an estimate, which is the
+// better the nearer offset is to the end. It does not read the disk.
 func (p *Partition) Available(offset int64, committed bool) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,7 +29,8 @@ func (p *Partition) Available(offset int64, committed bool) int64 {
 	return max(n, 1)
 }
 
-// estimate returns about how many bytes of the segment lie below offset. It does not read the disk.
+// estimate returns about how many bytes of the segment lie below offset: what the index says if it has the place in memory, else as
+// if all records were of one size.
 func (s *segment) estimate(offset int64) int64 {
 	switch {
 	case offset <= s.base:
@@ -37,12 +38,14 @@ func (s *segment) estimate(offset int64) int64 {
 	case offset >= s.end:
 		return s.size
 	}
-	s.indexMu.Lock()
-	defer s.indexMu.Unlock()
-	if s.x != nil {
-		return s.x.atOffset(offset).pos
+	if pos, ok := s.index.recent(offset); ok {
+		return pos
 	}
-	return int64(float64(s.size) * float64(offset-s.base) / float64(s.end-s.base))
+	size, end := s.size, s.end
+	if e, ok := s.index.oldest(); ok {
+		size, end = e.pos, e.offset
+	}
+	return int64(float64(size) * float64(offset-s.base) / float64(end-s.base))
 }
 
 // view is what a lookup needs of a segment, taken under the partition's lock.
@@ -114,10 +117,26 @@ func (f *Finder) spend(n int) error {
 	return nil
 }
 
+// searched takes the work of a search in an index.
+func (f *Finder) searched(c cut, err error) (cut, error) {
+	if err == nil {
+		err = f.spend(c.work())
+	}
+	return c, err
+}
+
 // AtTime returns the first record at or after ts: offset and its time; ok is false if there is none. Of a batch beyond f's
 // limit it is the first record, and the batch's greatest time: who reads from there misses
 // nothing. Errors, wrapped: [ErrWork], [batch.ErrCorrupt] for a batch that is not what its header says, and those of reading.
 func (f *Finder) AtTime(p *Partition, ts int64, committed bool) (offset, at int64, ok bool, err error) {
+	for again := true; again; again = errors.Is(err, errGone) {
+		offset, at, ok, err = f.atTime(p, ts, committed)
+	}
+	return offset, at, ok, err
+}
+
+// atTime is AtTime among the segments of now; errGone: they are others by now.
+func (f *Finder) atTime(p *Partition, ts int64, committed bool) (offset, at int64, ok bool, err error) {
 	all, o, bound, err := f.views(p, committed)
 	if err != nil {
 		return 0, 0, false, err
@@ -150,7 +169,7 @@ var errContent = errors.New("log: batch cannot be looked into")
 
 // findTime returns the first record of the segment at or after ts with an offset in [from, bound).
 func (f *Finder) findTime(v *view, ts, from, bound int64) (offset, at int64, ok bool, err error) {
-	x, err := v.segment.index()
+	c, err := f.searched(v.atTime(v.size, ts))
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -159,7 +178,7 @@ func (f *Finder) findTime(v *view, ts, from, bound int64) (offset, at int64, ok 
 		return 0, 0, false, err
 	}
 	defer v.file.release()
-	w := f.walk(file, x.atTime(ts).pos, v.size)
+	w := f.walk(file, c.before.pos, v.size)
 	for w.next() && w.h.BaseOffset < bound {
 		if err := f.spend(pastWork); err != nil {
 			return 0, 0, false, err
@@ -180,7 +199,7 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 	if limit == 0 {
 		return max(w.h.BaseOffset, from), w.h.MaxTimestamp, true, nil
 	}
-	if w.h.Codec() != batch.None && batch.PackedWork*w.h.Size() > f.Work {
+	if batch.ScanWork(&w.h) > f.Work {
 		return 0, 0, false, ErrWork
 	}
 	b, err := w.read(f.scratch[:0])
@@ -216,9 +235,19 @@ func (f *Finder) findIn(w *walker, ts, from, bound int64) (offset, at int64, ok 
 
 // MaxTime returns the earliest record with the greatest timestamp, as AtTime does.
 func (f *Finder) MaxTime(p *Partition) (offset, at int64, ok bool, err error) {
+	for again := true; again; again = errors.Is(err, errGone) {
+		if at, err = f.greatest(p); err == nil && at != noTime {
+			return f.AtTime(p, at, false)
+		}
+	}
+	return 0, 0, false, err
+}
+
+// greatest returns the greatest timestamp in the partition, noTime if there is none; errGone: its segments are others by now.
+func (f *Finder) greatest(p *Partition) (int64, error) {
 	all, o, bound, err := f.views(p, false)
 	if err != nil {
-		return 0, 0, false, err
+		return 0, err
 	}
 	best := int64(noTime)
 	for _, v := range all {
@@ -228,34 +257,41 @@ func (f *Finder) MaxTime(p *Partition) (offset, at int64, ok bool, err error) {
 		greatest := v.max
 		if v.end > bound || v.base < o.Start {
 			if greatest, err = f.maxIn(&v, o.Start, bound); err != nil {
-				return 0, 0, false, p.lookupError(err)
+				return 0, p.lookupError(err)
 			}
 		}
 		best = max(best, greatest)
 	}
-	if best == noTime {
-		return 0, 0, false, nil
-	}
-	return f.AtTime(p, best, false)
+	return best, nil
 }
 
 // maxIn returns the greatest timestamp of batches with an offset in [from, bound).
 func (f *Finder) maxIn(v *view, from, bound int64) (int64, error) {
-	x, err := v.segment.index()
+	last, err := f.searched(v.atOffset(v.size, bound-1))
 	if err != nil {
 		return 0, err
+	}
+	pos, greatest := last.before.pos, last.before.before
+	if from > v.base {
+		start, err := f.searched(v.atOffset(v.size, from))
+		if err != nil {
+			return 0, err
+		}
+		after := start.behind
+		if start.end {
+			after = start.before
+		}
+		if greatest <= after.before {
+			// What was greatest lies before from, or near it: only going through says what is greatest behind it.
+			pos, greatest = start.before.pos, noTime
+		}
 	}
 	file, err := v.file.acquire()
 	if err != nil {
 		return 0, err
 	}
 	defer v.file.release()
-	last := x.atOffset(bound - 1)
-	w, greatest := f.walk(file, last.pos, v.size), last.before
-	if from > v.base && last.before <= x.after(from).before {
-		// What was greatest lies before from, or near it: only going through says what is greatest behind it.
-		w.pos, greatest = x.atOffset(from).pos, noTime
-	}
+	w := f.walk(file, pos, v.size)
 	for w.next() && w.h.BaseOffset < bound {
 		if err := f.spend(pastWork); err != nil {
 			return 0, err

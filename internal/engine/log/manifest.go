@@ -42,9 +42,7 @@ func (p *Partition) encodeManifest() []byte {
 		b = be.AppendUint64(b, uint64(s.max))
 		b = be.AppendUint64(b, uint64(s.first))
 		b = be.AppendUint64(b, uint64(s.touched))
-		s.indexMu.Lock() // a reader may load the index meanwhile
-		b = be.AppendUint32(b, uint32(max(s.saved, len(s.x))))
-		s.indexMu.Unlock()
+		b = be.AppendUint32(b, uint32(s.index.count()))
 		b = be.AppendUint32(b, uint32(len(s.aborted)))
 	}
 	b = be.AppendUint32(b, uint32(len(p.epochs)))

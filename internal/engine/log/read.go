@@ -1,6 +1,7 @@
 package log
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -26,14 +27,29 @@ type Chunk struct {
 	Offsets Offsets
 	Aborted []Aborted // for Committed reads: every aborted transaction overlapping what is returned
 	Next    int64     // offset after the last batch returned; what to read next, also if there is no data
+	Work    int       // what it cost to find, as batch.Stream.Work counts: little where all is in memory
 }
+
+// What it costs to read a file somewhere, and to find out where by an index that is not in memory, as batch.Stream.Work counts.
+const (
+	fileWork = 2 << 10
+	coldWork = 16 << 10
+)
 
 // Aborted is one aborted transaction.
 type Aborted struct{ ProducerID, First int64 }
 
 // Read returns batches. It never returns a partial batch, and never batches of more than one segment. The result has
 // no data if there is nothing to read yet, or if the next batch is larger than Max without MinOne.
-func (p *Partition) Read(r Read) (Chunk, error) {
+func (p *Partition) Read(r Read) (c Chunk, err error) {
+	for again := true; again; again = errors.Is(err, errGone) {
+		c, err = p.read(&r)
+	}
+	return c, err
+}
+
+// read is Read among the segments of now; errGone: they are others by now.
+func (p *Partition) read(r *Read) (Chunk, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -53,10 +69,10 @@ func (p *Partition) Read(r Read) (Chunk, error) {
 	}
 	segments := p.segments
 	i := segmentAt(segments, r.Offset)
-	pieces, done := p.tailLocked(&r, &c, segments[i:], bound)
+	pieces, done := p.tailLocked(r, &c, segments[i:], bound)
 	p.mu.Unlock()
 	if !done {
-		if err := p.readPieces(&r, &c, pieces, segments[i:], bound); err != nil {
+		if err := p.readPieces(r, &c, pieces, segments[i:], bound); err != nil {
 			return c, err
 		}
 	}
@@ -80,9 +96,10 @@ func (p *Partition) tailLocked(r *Read, c *Chunk, segments []*segment, bound int
 	if s != p.active() || r.Offset >= s.end {
 		return nil, false
 	}
-	s.indexMu.Lock()
-	pos := s.x.atOffset(r.Offset).pos
-	s.indexMu.Unlock()
+	pos, ok := s.index.recent(r.Offset)
+	if !ok {
+		return nil, false
+	}
 	return p.tail.from(nil, s, pos, int64(r.Max)+walkWindow), false
 }
 
@@ -122,8 +139,11 @@ func (p *Partition) readPieces(r *Read, c *Chunk, pieces [][]byte, segments []*s
 	return nil
 }
 
-// readError takes the partition offline for what a disk returned, except for being closed meanwhile.
+// readError takes the partition offline for what a disk returned, except for being closed, or removed from, meanwhile.
 func (p *Partition) readError(err error) error {
+	if errors.Is(err, errGone) {
+		return err
+	}
 	p.mu.Lock()
 	closed := p.closed
 	p.mu.Unlock()
@@ -177,10 +197,11 @@ var windows = sync.Pool{New: func() any { return new([walkWindow]byte) }}
 
 // readSegment fills c from one file. found is false if the segment has no batch at or after the offset.
 func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64) (found bool, err error) {
-	x, err := s.index()
+	at, err := s.atOffset(size, c.Next)
 	if err != nil {
 		return false, err
 	}
+	c.Work += at.work()
 	f, err := s.file.acquire()
 	if err != nil {
 		return false, err
@@ -188,13 +209,14 @@ func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64
 	defer s.file.release()
 	scratch := windows.Get().(*[walkWindow]byte)
 	defer windows.Put(scratch)
-	w := walker{f: f, pos: x.atOffset(c.Next).pos, size: size, buf: scratch[:0]}
+	w := walker{f: f, pos: at.before.pos, size: size, buf: scratch[:0]}
 	for w.next() {
 		if w.h.LastOffset() >= c.Next {
 			found = true
 			break
 		}
 	}
+	c.Work += int(max(0, w.at-at.before.pos)) / 4
 	if w.err != nil || !found {
 		return false, w.err
 	}
@@ -202,11 +224,11 @@ func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64
 		return true, nil
 	}
 	n := min(max(int64(r.Max), int64(w.h.Size())), size-w.at)
-	at := len(c.Data)
+	had := len(c.Data)
 	if c.Data, err = readInto(f, c.Data, w.at, n); err != nil {
 		return true, err
 	}
-	read := c.Data[at:]
+	read := c.Data[had:]
 	keep := 0
 	for keep < len(read) {
 		h, err := batch.ParseHeader(read[keep:])
@@ -216,7 +238,7 @@ func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64
 		keep += h.Size()
 		c.Next = h.LastOffset() + 1
 	}
-	c.Data = c.Data[:at+keep]
+	c.Data = c.Data[:had+keep]
 	return true, nil
 }
 

@@ -61,7 +61,7 @@ func (p *Partition) loadSegments() error {
 			return err
 		}
 		s.abortsSaved = len(s.aborted)
-		s.saved = m.entries[i]
+		s.index.load(m.entries[i])
 	}
 	p.segments, p.epochs, p.ps = m.segments, m.epochs, m.ps
 	p.start, p.cleaned, p.recovery = m.start, m.cleaned, m.recovery
@@ -76,11 +76,11 @@ func (p *Partition) openActive() error {
 	if s.size == 0 {
 		return nil
 	}
-	x, err := s.index()
+	c, err := s.atOffset(s.size, s.end)
 	if err != nil {
 		return err
 	}
-	s.indexed = s.size - x[len(x)-1].pos
+	s.indexed = s.size - c.before.pos
 	return nil
 }
 

@@ -23,15 +23,11 @@ type segment struct {
 
 	interval    int64 // bytes between index entries
 	indexed     int64 // bytes since the last index entry
-	saved       int   // index entries that are in the index file
 	flushed     int64 // bytes that are synced
 	abortsSaved int   // aborted transactions that are in their file
 
-	file handle
-
-	indexMu sync.Mutex // protects following fields
-	x       index      // nil for a sealed segment: not loaded
-	used    bool       // since the last sweep
+	file  *handle
+	index segmentIndex
 }
 
 // segmentMeta is what a manifest says about a segment.
@@ -44,11 +40,18 @@ type segmentMeta struct {
 }
 
 func newSegment(fs vfs.FS, dir string, base int64, gen int32, interval int32) *segment {
-	s := &segment{fs: fs, dir: dir, base: base, gen: gen, interval: int64(interval)}
+	s := &segment{fs: fs, dir: dir, base: base, interval: int64(interval)}
 	s.end, s.max = base, noTime
 	s.indexed = s.interval
-	s.file.fs, s.file.path = fs, s.path(logExt)
+	s.setGen(gen)
 	return s
+}
+
+// setGen names the files of the segment, which must not be in use.
+func (s *segment) setGen(gen int32) {
+	s.gen = gen
+	s.file = &handle{fs: s.fs, path: s.path(logExt), write: true}
+	s.index.file = &handle{fs: s.fs, path: s.path(indexExt)}
 }
 
 const (
@@ -76,12 +79,10 @@ func (s *segment) append(b []byte) error {
 // note counts the batch with header h, now at the end of the file, in.
 func (s *segment) note(h *batch.Header, now int64) {
 	size := int64(h.Size())
-	s.indexMu.Lock()
-	if s.indexed >= s.interval || len(s.x) == 0 {
-		s.x = append(s.x, entry{offset: h.BaseOffset, pos: s.size, before: s.max})
+	if s.indexed >= s.interval || s.size == 0 {
+		s.index.add(entry{offset: h.BaseOffset, pos: s.size, before: s.max})
 		s.indexed = 0
 	}
-	s.indexMu.Unlock()
 	s.indexed += size
 	if s.size == 0 {
 		s.first = h.BaseTimestamp
@@ -106,75 +107,19 @@ func (s *segment) full(h *batch.Header, base int64, cfg *Settings) bool {
 // the past; here a record stays as long as its topic says after it was written.
 func (s *segment) newest() int64 { return max(s.max, s.touched) }
 
-// index returns the segment's index, loaded from its file or made anew if it was dropped. It must not be changed.
-func (s *segment) index() (index, error) {
-	s.indexMu.Lock()
-	defer s.indexMu.Unlock()
-	s.used = true
-	if s.x != nil || s.size == 0 {
-		return s.x, nil
-	}
-	x, err := s.loadIndex()
-	if err != nil {
-		return nil, err
-	}
-	s.x = x
-	return x, nil
-}
-
-// loadIndex reads the index file and scans the segment from the last valid entry on, so that the result is complete
-// whatever the file holds.
-func (s *segment) loadIndex() (index, error) {
-	b, err := readFile(s.fs, s.path(indexExt), maxSegmentBytes)
-	if err != nil && !missing(err) && !errors.Is(err, ErrCorrupt) {
-		return nil, err
-	}
-	x := decodeIndex(b[:min(len(b), s.saved*entrySize)], s.base, s.size)
-	if n := len(x); n > 0 {
-		x = x[:n-1] // found again, and thereby verified, by the scan
-	}
-	last := entry{before: noTime}
-	if n := len(x); n > 0 {
-		last = x[n-1]
-	}
-	f, err := s.file.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer s.file.release()
-	greatest, since := last.before, s.interval
-	w := walker{f: f, pos: last.pos, size: s.size}
-	for w.next() {
-		if since >= s.interval || len(x) == 0 {
-			if n := len(x); n == 0 || x[n-1].pos < w.at {
-				x = append(x, entry{offset: w.h.BaseOffset, pos: w.at, before: greatest})
-			}
-			since = 0
-		}
-		since += int64(w.h.Size())
-		greatest = max(greatest, w.h.MaxTimestamp)
-	}
-	if w.err != nil {
-		return nil, fmt.Errorf("log: %s: %w", s.path(logExt), w.err)
-	}
-	return x, nil
-}
-
-// sweep closes the file of a flushed segment, and drops its index if it is sealed, if there was no use for them since
-// the last sweep.
+// sweep closes the files of a flushed segment if there was no use for them since the last sweep, and drops what it has in memory of
+// a sealed one's index.
 func (s *segment) sweep(sealed bool) {
-	s.indexMu.Lock()
-	if !s.used && sealed {
-		s.x = nil
-	}
-	s.used = false
-	s.indexMu.Unlock()
+	s.index.sweep(sealed)
 	s.file.sweep()
 }
 
+// retire closes the files once their last users have released them, and keeps them closed.
+func (s *segment) retire() error { return errors.Join(s.file.retire(), s.index.retire()) }
+
 // remove closes and removes the segment's files; reads under way end well.
 func (s *segment) remove() error {
-	err := s.file.retire()
+	err := s.retire()
 	for _, ext := range []string{logExt, indexExt, txnExt} {
 		if e := s.fs.Remove(s.path(ext)); e != nil && !missing(e) {
 			err = errors.Join(err, e)
@@ -185,8 +130,9 @@ func (s *segment) remove() error {
 
 // handle is a segment's file, opened when it is needed.
 type handle struct {
-	fs   vfs.FS
-	path string
+	fs    vfs.FS
+	path  string
+	write bool // it is also written to, and made if it is not there
 
 	mu      sync.Mutex // protects following fields
 	f       vfs.File
@@ -195,19 +141,35 @@ type handle struct {
 	retired bool
 }
 
-// acquire returns the file, which release gives back.
+// errGone says that a segment was removed, or rewritten, since whoever looks for it was told of it: there is a newer list, or the
+// partition is closed.
+var errGone = fmt.Errorf("%w: segment is gone", ErrClosed)
+
+// gone reports whether the file is retired.
+func (h *handle) gone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.retired
+}
+
+// acquire returns the file, which release gives back, or errGone.
 func (h *handle) acquire() (vfs.File, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.f == nil {
 		if h.retired {
-			return nil, ErrClosed
+			return nil, errGone
 		}
-		f, err := h.fs.OpenReadWrite(h.path, category, vfs.RandomReadsOption)
+		var err error
+		if h.write {
+			h.f, err = h.fs.OpenReadWrite(h.path, category, vfs.RandomReadsOption)
+		} else {
+			h.f, err = h.fs.Open(h.path, vfs.RandomReadsOption)
+		}
 		if err != nil {
+			h.f = nil
 			return nil, err
 		}
-		h.f = f
 	}
 	h.refs++
 	h.idle = false

@@ -245,14 +245,14 @@ func (f *fetching) readAll() {
 	}
 	f.sizeHint = 64*len(f.parts) + 256
 	var buf []byte // the newest of f.buffers: what is read goes into the rest of it
-	left, first := f.maxBytes, true
+	left, first, work := f.maxBytes, true, 0
 	for i, p := range f.parts {
 		if p.answ.ErrorCode != 0 || p.answ.DivergingEpoch.EndOffset >= 0 {
 			continue
 		}
 		limit := min(max(p.max, 0), left)
-		if limit == 0 && !first {
-			continue
+		if (limit == 0 || work > mostWork) && !first {
+			continue // its session comes to it next
 		}
 		if room := f.expected(p, limit); cap(buf)-len(buf) < room {
 			buf = getBuffer(max(room, min(f.ahead(i, left), 1<<largestClass)))
@@ -266,6 +266,7 @@ func (f *fetching) readAll() {
 			continue
 		}
 		f.took(p, &chunk)
+		work += chunk.Work
 		if n := len(chunk.Data); n > 0 {
 			first = false
 			left = max(left-int32(n), 0)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"math/rand/v2"
@@ -144,6 +145,19 @@ func tiny(n int, key bool) []byte {
 	return b
 }
 
+// longHeads returns n records without a key or a value, whose other numbers take three bytes.
+func longHeads(n int) []byte {
+	var b []byte
+	for i := range n {
+		head := binary.AppendVarint(nil, -int64(100_000+i%3000)) // timestamp
+		head = binary.AppendVarint(head, int64(i))
+		b = append(b, byte(2*(4+len(head))), 0)
+		b = append(b, head...)
+		b = append(b, 1, 1, 0)
+	}
+	return b
+}
+
 // packed returns a batch of count records.
 func packed(t testing.TB, c batch.Codec, records []byte, count int) []byte {
 	t.Helper()
@@ -270,6 +284,9 @@ func hostile(t testing.TB, size int) map[string][]byte {
 	}
 	fit("gzip of bits", batch.Gzip, len(bits), func(n int) ([]byte, int) { return long(bits[:n]), 1 })
 	fit("gzip of copies", batch.Gzip, len(copies), func(n int) ([]byte, int) { return long(copies[:n]), 1 })
+	for _, c := range []batch.Codec{batch.None, batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd} {
+		fit(c.String()+" of records with long heads", c, size, func(n int) ([]byte, int) { return longHeads(n), n })
+	}
 	for _, c := range []batch.Codec{batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd} {
 		name := c.String()
 		fit(name+" of zeros", c, 8<<20-100, func(n int) ([]byte, int) { return long(make([]byte, n)), 1 })
@@ -385,8 +402,11 @@ func TestHostileBatchesCostLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := int64(binary.BigEndian.Uint64(b[35:])) // the greatest time
-		checkCost(t, s, "a time in "+name, func() []byte { return frameOf(timesOf([]string{"t"}, at, at, at), 0) })
-		checkCost(t, s, "the last of "+name, func() []byte { return frameOf(fetchOf(2, last, []string{"t", "t", "t"}), 0) })
+		for _, n := range []int{3, 2000} {
+			times, topics := slices.Repeat([]int64{at}, n), slices.Repeat([]string{"t"}, n)
+			checkCost(t, s, fmt.Sprintf("%d times a time in %s", n, name), func() []byte { return frameOf(timesOf([]string{"t"}, times...), 0) })
+			checkCost(t, s, fmt.Sprintf("%d times the last of %s", n, name), func() []byte { return frameOf(fetchOf(2, last, topics), 0) })
+		}
 	}
 	for name, b := range hostile(t, *hostileSize/16) { // many in one request
 		topics := slices.Repeat([]string{"compact", "recent", "plain", "gzip", "snappy", "lz4", "zstd"}, 2)
@@ -437,6 +457,20 @@ func TestARequestHasItsShareOfWork(t *testing.T) {
 		if first, last := code.Code(parts[0].ErrorCode), code.Code(parts[99].ErrorCode); first != code.None || last != want {
 			t.Errorf("version %d: %v at first and %v at last, want %v", version, first, last, want)
 		}
+	}
+}
+
+// TestLookupOfFarMoreRecordsThanBytes looks for a time behind a million records in less than a megabyte, which would take too
+// long however little else is asked for: they are said to begin where the batch does.
+func TestLookupOfFarMoreRecordsThanBytes(t *testing.T) {
+	s := newTestServer(t)
+	const n = 1_200_000
+	b := packed(t, batch.Zstd, tiny(n, false), n)
+	exchange(t.Context(), s, frameOf(produceOf(9, []string{"t"}, b), 0), nil)
+	at := int64(binary.BigEndian.Uint64(b[35:])) // the greatest time
+	r, _ := exchange(t.Context(), s, frameOf(timesOf([]string{"t"}, at), 0), nil)
+	if got := r.resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]; got.ErrorCode != 0 || got.Offset != 0 || got.Timestamp != at {
+		t.Errorf("%d bytes: error %v, offset %d at %d; want 0 at %d", len(b), code.Code(got.ErrorCode), got.Offset, got.Timestamp, at)
 	}
 }
 

@@ -135,6 +135,7 @@ func (f *fetching) pass(p *fetched) {
 func (f *fetching) readRaw(p *fetched, from int64, most int, one bool) (log.Chunk, error) {
 	c, err := p.log.Read(log.Read{Offset: from, Max: int32(most), MinOne: one, Committed: f.committed(), Buf: f.sets.raw[:0]})
 	f.sets.raw = c.Data
+	f.sets.down.Work += c.Work
 	return c, err
 }
 

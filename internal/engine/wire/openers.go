@@ -69,13 +69,14 @@ func (o *openers) put(p *opener) {
 const searchWork = 16 << 20
 
 // finder returns o's finder with the work that a request may take, of which the first partition is one of topic t: enough to
-// look into the largest batch of it.
+// find and look into the largest batch of it, unless that has far more records than bytes. Of such it is said where they begin.
 func (o *opener) finder(t *meta.Topic) *log.Finder {
 	largest := int(t.Rules().MaxMessageBytes)
 	f := &o.find
-	f.Scan, f.Work = &o.scan, max(unpacked(batch.None, largest), batch.PackedWork*largest)+searchWork
+	most := max(unpacked(batch.None, largest), batch.PackedWork*largest) + searchWork
+	f.Scan, f.Work = &o.scan, most
 	f.Limit = func(h *batch.Header) int {
-		if h.Size() > largest {
+		if h.Size() > largest || batch.ScanWork(h) > most-searchWork/2 {
 			return 0
 		}
 		return unpacked(h.Codec(), h.Size())
