@@ -15,16 +15,15 @@ type cut struct {
 	before entry // the last in front of it; none: the segment's start
 	behind entry // the first behind it
 	end    bool  // there is none behind it
-	cold   bool  // the file was read
+	work   int   // what it cost to find, as batch.Stream.Work counts
 }
 
-// work is what it costs to find the place and to read there.
-func (c *cut) work() int {
-	if c.cold {
-		return fileWork + coldWork
-	}
-	return fileWork
-}
+// What it costs to open a file, to read somewhere in it, and to search an index in it, as batch.Stream.Work counts.
+const (
+	openWork   = 8 << 10
+	fileWork   = 2 << 10
+	searchWork = 16 << 10
+)
 
 // cut returns the place behind which is holds for all entries, and in front of which for none. Only the first size bytes of the
 // segment may be asked for. A file that is not what was written is made anew; that of a segment which was removed is errGone.
@@ -42,14 +41,14 @@ func (s *segment) cut(size int64, is func(entry) bool) (cut, error) {
 	return c, err
 }
 
-// atOffset returns the place behind the last entry at or before offset.
-func (s *segment) atOffset(size, offset int64) (cut, error) {
-	return s.cut(size, func(e entry) bool { return e.offset > offset })
+// behindOffset is the place behind the last entry at or before offset.
+func behindOffset(offset int64) func(entry) bool {
+	return func(e entry) bool { return e.offset > offset }
 }
 
-// atTime returns the place behind the last entry before which all timestamps are below ts.
-func (s *segment) atTime(size, ts int64) (cut, error) {
-	return s.cut(size, func(e entry) bool { return e.before >= ts })
+// behindEarlier is the place behind the last entry before which all timestamps are below ts.
+func behindEarlier(ts int64) func(entry) bool {
+	return func(e entry) bool { return e.before >= ts }
 }
 
 // errIndex says that an index file is not what was written.
@@ -95,7 +94,7 @@ var indexFiles = sync.Pool{New: func() any { return new(indexFile) }}
 
 // searchFile moves c, which is in front of all entries in memory, in front of those of the n in the file for which is holds.
 func (s *segment) searchFile(c *cut, file *handle, n int, is func(entry) bool) error {
-	c.cold = true
+	c.work = file.opening() + searchWork
 	f, err := file.acquire()
 	if missing(err) {
 		return fmt.Errorf("%w: %w", errIndex, err)

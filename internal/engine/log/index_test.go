@@ -153,6 +153,36 @@ func TestIndexesAreRestored(t *testing.T) {
 	}
 }
 
+// TestReadsSayWhatTheyCost reads what is in memory, what is where the writers have just been, and what is elsewhere, with files that
+// have to be opened and with such as are.
+func TestReadsSayWhatTheyCost(t *testing.T) {
+	x := newIndexed(t, mustOpen(t, vfs.NewMem(), testConfig(t)), Settings{SegmentBytes: 150_000})
+	x.write(t, 4000)
+	if err := x.flush(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		x.sweep()
+	}
+	last := int64(len(x.times) - 1)
+	x.write(t, 1)
+	for _, test := range []struct {
+		name   string
+		offset int64
+		want   int
+	}{
+		{"in memory", last + 1, 0},
+		{"recent", last, fileWork},
+		{"old", 100, openWork + searchWork + openWork + fileWork},
+		{"old, again", 100, searchWork + fileWork},
+	} {
+		c, err := x.Read(Read{Offset: test.offset, Max: 1, MinOne: true})
+		if err != nil || c.Next != test.offset+1 || c.Work < test.want || c.Work > test.want+1<<10 {
+			t.Errorf("%s: work %d, want %d; next %d, %v", test.name, c.Work, test.want, c.Next, err)
+		}
+	}
+}
+
 // BenchmarkFileRead reads a batch that is not in memory, of a segment with n index entries: near the end, where those are, and
 // elsewhere.
 func BenchmarkFileRead(b *testing.B) {

@@ -117,10 +117,11 @@ func (f *Finder) spend(n int) error {
 	return nil
 }
 
-// searched takes the work of a search in an index.
-func (f *Finder) searched(c cut, err error) (cut, error) {
+// cut finds a place in the index of v, and takes the work of it and of reading there.
+func (f *Finder) cut(v *view, is func(entry) bool) (cut, error) {
+	c, err := v.cut(v.size, is)
 	if err == nil {
-		err = f.spend(c.work())
+		err = f.spend(c.work + v.file.opening() + fileWork)
 	}
 	return c, err
 }
@@ -169,7 +170,7 @@ var errContent = errors.New("log: batch cannot be looked into")
 
 // findTime returns the first record of the segment at or after ts with an offset in [from, bound).
 func (f *Finder) findTime(v *view, ts, from, bound int64) (offset, at int64, ok bool, err error) {
-	c, err := f.searched(v.atTime(v.size, ts))
+	c, err := f.cut(v, behindEarlier(ts))
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -267,13 +268,13 @@ func (f *Finder) greatest(p *Partition) (int64, error) {
 
 // maxIn returns the greatest timestamp of batches with an offset in [from, bound).
 func (f *Finder) maxIn(v *view, from, bound int64) (int64, error) {
-	last, err := f.searched(v.atOffset(v.size, bound-1))
+	last, err := f.cut(v, behindOffset(bound-1))
 	if err != nil {
 		return 0, err
 	}
 	pos, greatest := last.before.pos, last.before.before
 	if from > v.base {
-		start, err := f.searched(v.atOffset(v.size, from))
+		start, err := f.cut(v, behindOffset(from))
 		if err != nil {
 			return 0, err
 		}

@@ -30,12 +30,6 @@ type Chunk struct {
 	Work    int       // what it cost to find, as batch.Stream.Work counts: little where all is in memory
 }
 
-// What it costs to read a file somewhere, and to find out where by an index that is not in memory, as batch.Stream.Work counts.
-const (
-	fileWork = 2 << 10
-	coldWork = 16 << 10
-)
-
 // Aborted is one aborted transaction.
 type Aborted struct{ ProducerID, First int64 }
 
@@ -197,11 +191,11 @@ var windows = sync.Pool{New: func() any { return new([walkWindow]byte) }}
 
 // readSegment fills c from one file. found is false if the segment has no batch at or after the offset.
 func (p *Partition) readSegment(r *Read, c *Chunk, s *segment, size, bound int64) (found bool, err error) {
-	at, err := s.atOffset(size, c.Next)
+	at, err := s.cut(size, behindOffset(c.Next))
 	if err != nil {
 		return false, err
 	}
-	c.Work += at.work()
+	c.Work += at.work + s.file.opening() + fileWork
 	f, err := s.file.acquire()
 	if err != nil {
 		return false, err

@@ -76,7 +76,7 @@ func (p *Partition) openActive() error {
 	if s.size == 0 {
 		return nil
 	}
-	c, err := s.atOffset(s.size, s.end)
+	c, err := s.cut(s.size, behindOffset(s.end))
 	if err != nil {
 		return err
 	}

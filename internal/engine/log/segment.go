@@ -152,6 +152,16 @@ func (h *handle) gone() bool {
 	return h.retired
 }
 
+// opening is what it costs to have the file open, as batch.Stream.Work counts.
+func (h *handle) opening() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.f == nil {
+		return openWork
+	}
+	return 0
+}
+
 // acquire returns the file, which release gives back, or errGone.
 func (h *handle) acquire() (vfs.File, error) {
 	h.mu.Lock()
