@@ -44,7 +44,7 @@ var TopicConfigs = []Config{
 	{"file.delete.delay.ms", "log.segment.delete.delay.ms", KindLong, "60000", "How long a deleted segment stays on disk.", atLeast(0)},
 	{"flush.messages", "log.flush.interval.messages", KindLong, strconv.FormatInt(forever, 10), "Accepted; the commit log syncs every acknowledged batch.", atLeast(1)},
 	{"flush.ms", "log.flush.interval.ms", KindLong, strconv.FormatInt(forever, 10), "Accepted; the commit log syncs every acknowledged batch.", atLeast(0)},
-	{"index.interval.bytes", "log.index.interval.bytes", KindInt, "4096", "Bytes between two entries of an index.", atLeast(0)},
+	{"index.interval.bytes", "log.index.interval.bytes", KindInt, "4096", "Bytes between two entries of an index; more than 16384 is taken as that.", atLeast(0)},
 	{"max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", KindLong, strconv.FormatInt(forever, 10), "The longest a record stays uncompacted.", atLeast(1)},
 	{"max.message.bytes", "message.max.bytes", KindInt, "1048588", "The largest batch, as sent.", atLeast(0)},
 	{"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", KindLong, "3600000", "How far a timestamp may be ahead of the clock.", atLeast(0)},
