@@ -238,6 +238,10 @@ func (s *Server) checkEpoch(epoch int32) code.Code {
 	return code.UnknownLeaderEpoch
 }
 
+// mostReading is what reading may cost, as log.Chunk.Work counts, before no further partition is read: half of a request's share,
+// since so many partitions cost as much beside it.
+const mostReading = mostWork / 2
+
 // readAll reads the partitions in their order within the limits.
 func (f *fetching) readAll() {
 	for _, p := range f.parts {
@@ -251,7 +255,7 @@ func (f *fetching) readAll() {
 			continue
 		}
 		limit := min(max(p.max, 0), left)
-		if (limit == 0 || work > mostWork) && !first {
+		if (limit == 0 || work > mostReading) && !first {
 			continue // its session comes to it next
 		}
 		if room := f.expected(p, limit); cap(buf)-len(buf) < room {
