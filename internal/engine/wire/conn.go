@@ -100,8 +100,9 @@ func (c *conn) serve() {
 	}
 	writer.Wait()
 	c.cancel()
+	told := !isGone(err) && !c.draining.Load() // before the client sees the end: the server may be closed for it
 	c.nc.Close()
-	if !isGone(err) && !c.draining.Load() {
+	if told {
 		c.server.cfg.Logger.Warn("connection closed", "remote", c.nc.RemoteAddr().String(), "client", c.software, "err", err)
 	}
 }
