@@ -460,9 +460,9 @@ func TestARequestHasItsShareOfWork(t *testing.T) {
 	}
 }
 
-// TestLookupOfFarMoreRecordsThanBytes looks for a time behind a million records in less than a megabyte, which would take too
+// TestLookupOfMoreRecordsThanBytes looks for a time behind a million records in less than a megabyte, which would take too
 // long however little else is asked for: they are said to begin where the batch does.
-func TestLookupOfFarMoreRecordsThanBytes(t *testing.T) {
+func TestLookupOfMoreRecordsThanBytes(t *testing.T) {
 	s := newTestServer(t)
 	const n = 1_200_000
 	b := packed(t, batch.Zstd, tiny(n, false), n)

@@ -69,7 +69,8 @@ func (o *openers) put(p *opener) {
 const searchWork = 16 << 20
 
 // finder returns o's finder with the work that a request may take, of which the first partition is one of topic t: enough to
-// find and look into the largest batch of it, unless that has far more records than bytes. Of such it is said where they begin.
+// find and look into the largest batch of it, unless that is compressed and has a record for every three bytes, or more. Of such it
+// is said where they begin.
 func (o *opener) finder(t *meta.Topic) *log.Finder {
 	largest := int(t.Rules().MaxMessageBytes)
 	f := &o.find
